@@ -1,0 +1,48 @@
+{# What mart_catalog says of one mart. #}
+{% macro mart_facts(mart) %}
+    {%- set node = keyed_node(mart.identifier) if execute else {'config': {'meta': {}, 'materialized': 'table'}} -%}
+    {%- set date = node['config']['meta'].get('date_column') -%}
+    {%- set is_keyed = node['config']['materialized'] == 'keyed' -%}
+    select
+        '{{ mart.identifier }}' as mart,
+        {% if is_keyed -%}
+        build.row_count,
+        {{ table_bytes(mart) }} as bytes,
+        {{ _date_bound('min', date, mart) }} as first_date,
+        {{ _date_bound('max', date, mart) }} as last_date,
+        build.built_at,
+        md5(cast(build.row_count as varchar) || ':' || cast(build.content_sum as varchar)) as content_hash
+    from ({{ keyed_last_build(mart.identifier) }}) as build
+        {%- else -%}
+        counted.row_count,
+        {{ table_bytes(mart) }} as bytes,
+        {{ _date_bound('min', date, mart) }} as first_date,
+        {{ _date_bound('max', date, mart) }} as last_date,
+        {{ built_now() }} as built_at,
+        md5(cast(counted.row_count as varchar) || ':' || cast({{ content_sum(mart, mart) if execute else 'null' }} as varchar)) as content_hash
+    from (select count(*) as row_count from {{ mart }}) as counted
+        {%- endif %}
+{%- endmacro %}
+
+{% macro _date_bound(bound, date, mart) -%}
+    {%- if date -%}(select cast({{ bound }}({{ date }}) as date) from {{ mart }}){%- else -%}cast(null as date){%- endif -%}
+{%- endmacro %}
+
+{# When this run began, as a UTC timestamp: the build time that the books and the catalog note. #}
+{% macro built_now() -%}
+    cast('{{ run_started_at.astimezone(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
+{%- endmacro %}
+
+{# The bytes that a table takes on disk. #}
+{% macro table_bytes(relation) %}{{ return(adapter.dispatch('table_bytes')(relation)) }}{% endmacro %}
+{% macro default__table_bytes(relation) -%}
+    (
+        select 262144 * count(distinct block_id)
+        from pragma_storage_info('{{ relation.database }}.{{ relation.schema }}.{{ relation.identifier }}')
+        where block_id >= 0
+    )
+{%- endmacro %}
+
+{# Writes what is still in the write-ahead log to the file, so that bytes can be told. #}
+{% macro settle_marts_on_disk() %}{{ return(adapter.dispatch('settle_marts_on_disk')()) }}{% endmacro %}
+{% macro default__settle_marts_on_disk() %}checkpoint {{ marts_database() }}{% endmacro %}

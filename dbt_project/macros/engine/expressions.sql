@@ -1,0 +1,26 @@
+{# The expressions that engines spell differently, one macro each. A model never names an engine. #}
+
+{# Whole microseconds from one timestamp to another. #}
+{% macro microseconds_between(first, second) %}{{ return(adapter.dispatch('microseconds_between')(first, second)) }}{% endmacro %}
+{% macro default__microseconds_between(first, second) %}date_diff('microsecond', {{ first }}, {{ second }}){% endmacro %}
+
+{% macro minutes_after(timestamp, minutes) %}{{ return(adapter.dispatch('minutes_after')(timestamp, minutes)) }}{% endmacro %}
+{% macro default__minutes_after(timestamp, minutes) %}({{ timestamp }} + interval ({{ minutes }}) minute){% endmacro %}
+
+{# Midnight (UTC) at the start of a date. #}
+{% macro start_of(date) %}cast({{ date }} as timestamp){% endmacro %}
+
+{% macro integer_divide(dividend, divisor) %}{{ return(adapter.dispatch('integer_divide')(dividend, divisor)) }}{% endmacro %}
+{% macro default__integer_divide(dividend, divisor) %}(({{ dividend }}) // ({{ divisor }})){% endmacro %}
+
+{# A number of days after a date. #}
+{% macro days_after(date, days) %}{{ return(adapter.dispatch('days_after')(date, days)) }}{% endmacro %}
+{% macro default__days_after(date, days) %}cast({{ date }} + {{ days }} as date){% endmacro %}
+
+{# One row per element of a list column. #}
+{% macro element_of(list) %}{{ return(adapter.dispatch('element_of')(list)) }}{% endmacro %}
+{% macro default__element_of(list) %}unnest({{ list }}){% endmacro %}
+
+{# 60 bits of the MD5 of a text, as an integer: the same on every engine. #}
+{% macro text_hash(text) %}{{ return(adapter.dispatch('text_hash')(text)) }}{% endmacro %}
+{% macro default__text_hash(text) %}cast('0x' || substr(md5({{ text }}), 1, 15) as bigint){% endmacro %}

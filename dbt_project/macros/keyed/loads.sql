@@ -1,0 +1,58 @@
+{#
+How a model on the raw lake finds what is new: the loads that are active in the lake against the loads that the model has applied,
+both ways. New, changed and withdrawn dates alike turn up as unapplied, and only those dates are read.
+#}
+{% macro loads_of(keyed) %}
+    (
+        select system, stream, extract_date, load_id from {{ source('lake', 'loads') }}
+        where {% for system, stream in keyed['loads'] %}(system = '{{ system }}' and stream = '{{ stream }}'){{ ' or ' if not loop.last }}{% endfor %}
+    )
+{%- endmacro %}
+
+{# {stream: [extract dates]} whose load in the lake is not the one that the model has applied. #}
+{% macro unapplied_dates() %}
+    {%- set keyed = config.get('meta')['keyed'] -%}
+    {%- set applied = "(select system, stream, extract_date, load_id from " ~ keyed_books(this.database, 'applied_loads') ~ " where model = '" ~ this.identifier ~ "')" -%}
+    {%- set dates = {} -%}
+    {%- for system, stream in keyed['loads'] -%}{%- do dates.update({stream: []}) -%}{%- endfor -%}
+    {%- set found = run_query(
+        "select distinct stream, cast(extract_date as varchar) from ((from " ~ loads_of(keyed) ~ " except from " ~ applied ~ ")"
+        ~ " union all (from " ~ applied ~ " except from " ~ loads_of(keyed) ~ ")) order by all"
+    ) -%}
+    {%- for row in found.rows -%}{%- do dates[row[0]].append(row[1]) -%}{%- endfor -%}
+    {{ return(dates) }}
+{% endmacro %}
+
+{% macro in_dates(column, dates) -%}
+    {%- if dates %}{{ column }} in ({% for date in dates %}date '{{ date }}'{{ ', ' if not loop.last }}{% endfor %}){% else %}false{% endif -%}
+{%- endmacro %}
+
+{% macro in_unapplied(dates) -%}
+    ({% for stream, days in dates.items() %}(stream = '{{ stream }}' and {{ in_dates('extract_date', days) }}){{ ' or ' if not loop.last }}{% endfor %})
+{%- endmacro %}
+
+{% macro keys_of_unapplied_loads(keyed) %}
+    {%- set dates = unapplied_dates() -%}
+    {%- set date = ', null::date as ' ~ keyed['date'] if keyed.get('date') else '' -%}
+    {%- for system, stream in keyed['loads'] if dates[stream] -%}
+    select {{ keyed['key'] | join(', ') }}{{ date }} from {{ source('lake', system ~ '_' ~ stream) }} where {{ in_dates('extract_date', dates[stream]) }}
+    union
+    {% endfor -%}
+    select {{ keyed['key'] | join(', ') }}{{ date }} from {{ this }} where {{ in_unapplied(dates) }}
+{% endmacro %}
+
+{# The rows of a stream that a model on the lake has yet to apply: those of unapplied dates; in a full build, all. #}
+{% macro arrived_rows(system, stream) %}
+    {%- set relation = source('lake', system ~ '_' ~ stream) -%}
+    {%- if is_keyed_run() -%}
+    (select * from {{ relation }} where {{ in_dates('extract_date', unapplied_dates()[stream]) }})
+    {%- else -%}{{ relation }}{%- endif -%}
+{% endmacro %}
+
+{# Behind the arrived rows: the copies of the touched ids that the model already has, of dates that stay as they are. #}
+{% macro union_with_kept_copies(derived) %}
+    {%- if is_keyed_run() %}
+    union all by name
+    select * exclude (_row, {{ derived | join(', ') }}) from {{ keyed_temp('before') }} where not {{ in_unapplied(unapplied_dates()) }}
+    {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,57 @@
+{#
+How a keyed model reads: `touched_rows(ref('x'))` stands for the rows of x that belong to the touched keys in a keyed run, and
+for x itself in a full build. So a model reads like plain SQL either way.
+
+  columns   where x names the key's columns otherwise: {key column: 'read.<column of x>', or an expression of it}
+  date      x's date column, when x is written in its order: row groups of other dates are skipped. It is a second filter
+            beside the key: DuckDB prunes by a list of dates, not by a join on (key, date).
+  time      instead of `date`, x's time column, when x has no date: row groups outside the span of the dates are skipped.
+#}
+{% macro touched_rows(relation, columns={}, date=none, time=none) %}
+    {%- if is_keyed_run() -%}
+        {%- set keyed = config.get('meta')['keyed'] -%}
+        {%- set pairs = [] -%}
+        {%- for column in keyed['key'] -%}
+            {%- do pairs.append(columns.get(column, 'read.' ~ column) ~ ' = touched.' ~ column) -%}
+        {%- endfor -%}
+        (
+            select read.* from {{ relation }} as read
+            semi join {{ keyed_temp('touched') }} as touched on {{ pairs | join(' and ') }}
+            {%- if date and keyed.get('date') %}
+            where read.{{ date }} in (select {{ keyed['date'] }} from {{ keyed_temp('dates') }})
+            {%- elif time and keyed.get('date') %}
+            where read.{{ time }} >= date '{{ keyed_first_date() }}' and read.{{ time }} < date '{{ keyed_last_date() }}' + 1
+            {%- endif %}
+        )
+    {%- else -%}
+        {{ relation }}
+    {%- endif -%}
+{% endmacro %}
+
+{# Filled in by the materialization: DuckDB skips row groups by constants, not by a subquery, and this text is compiled before the dates are known. #}
+{% macro keyed_first_date() %}{{ return('__first touched date__') }}{% endmacro %}
+{% macro keyed_last_date() %}{{ return('__last touched date__') }}{% endmacro %}
+
+{#
+Whether this run recomputes touched keys only. False when the model does not exist yet, was built with other code or settings,
+a producer was built in full since, or as-of moved backward for a model that depends on it: then it is built in full.
+#}
+{% macro is_keyed_run() %}
+    {%- if not execute or should_full_refresh() or load_cached_relation(this) is none -%}{{ return(false) }}{%- endif -%}
+    {%- set keyed = config.get('meta')['keyed'] -%}
+    {%- set conditions -%}
+        exists (
+            select 1 from ({{ keyed_last_build(this.identifier) }}) as own
+            where own.settings = '{{ keyed_settings() }}'
+            {%- if keyed.get('as_of') %} and own.as_of <= (select as_of from {{ ref('int_as_of') }}){% endif %}
+        )
+        {%- for producer in keyed.get('follows', {}) %}
+        and exists (
+            select 1 from ({{ keyed_last_build(producer) }}) as producer
+            inner join {{ keyed_books(this.database, 'progress') }} as progress
+                on progress.producer = '{{ producer }}' and progress.consumer = '{{ this.identifier }}' and progress.generation = producer.generation
+        )
+        {%- endfor %}
+    {%- endset -%}
+    {{ return(run_query('select ' ~ conditions).rows[0][0]) }}
+{% endmacro %}

@@ -1,0 +1,21 @@
+{# How numbers are made, once: see the preamble of docs/reference/numbers.md. #}
+
+{# Microseconds (bigint) as seconds, exact: DECIMAL(18,6). #}
+{% macro seconds(microseconds) %}cast(cast({{ microseconds }} as decimal(18, 0)) * 0.000001 as decimal(18, 6)){% endmacro %}
+
+{# A ratio of two numbers, null where the denominator is 0, rounded to 9 places. #}
+{% macro ratio(numerator, denominator) %}round(cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0), 9){% endmacro %}
+
+{# The continuous median, rounded to 9 places; null where there is nothing. #}
+{% macro median_of(number) %}round(median(cast({{ number }} as double)), 9){% endmacro %}
+
+{# Sums are 0 where there is nothing. An absurd sum stops at the type's limit: one broken producer must not stop the night. #}
+{% macro sum_of_integers(number) %}cast(least(coalesce(sum(cast({{ number }} as decimal(38, 0))), 0), 9223372036854775807) as bigint){% endmacro %}
+{% macro sum_of_decimals(number) %}cast(least(coalesce(sum({{ number }}), 0), 999999999999.999999) as decimal(18, 6)){% endmacro %}
+
+{# How many rows fulfil a condition. #}
+{% macro count_where(condition) %}count(case when {{ condition }} then 1 end){% endmacro %}
+{% macro count_distinct_where(value, condition) %}count(distinct case when {{ condition }} then {{ value }} end){% endmacro %}
+
+{# Microseconds (bigint, not negative) as days, rounded half up to 6 places by whole numbers alone: DECIMAL(18,6). #}
+{% macro days(microseconds) %}cast(cast({{ integer_divide('2 * ' ~ microseconds ~ ' + 86400', '172800') }} as decimal(18, 0)) * 0.000001 as decimal(18, 6)){% endmacro %}

@@ -1,0 +1,40 @@
+{{ config(
+    materialized='keyed',
+    meta={'keyed': {
+        'key': ['id_hash'],
+        'loads': [['assessment', 'events'], ['assessment', 'batches']],
+        'date': 'event_date',
+        'log': ['event_id', 'session_id', 'event_date', 'stream', 'extract_date', 'copy_status'],
+    }},
+) }}
+
+{%- set columns = [
+    'id_hash', 'content_hash', 'event_type', 'event_ts', 'client_ts', 'seq', 'session_id', 'user_id', 'question_id', 'source', 'state',
+    'extract_date', 'source_file', 'source_line', 'batch_index',
+] %}
+
+with copies as (
+    select
+        'events' as stream,
+        row_id as event_id,
+        cast(event_ts as date) as event_date,
+        {{ columns | join(',\n        ') }}
+    from {{ arrived_rows('assessment', 'events') }}
+
+    union all
+
+    select
+        'batches' as stream,
+        row_id as event_id,
+        cast(event_ts as date) as event_date,
+        {{ columns | join(',\n        ') }}
+    from {{ arrived_rows('assessment', 'batches') }}
+    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+)
+
+select
+    *,
+    {{ copy_number('event_id') }} as copy_number,
+    {{ copy_status('event_id') }} as copy_status
+from copies
+order by event_date

@@ -1,0 +1,31 @@
+{{ config(
+    materialized='keyed',
+    meta={'keyed': {
+        'key': ['id_hash'],
+        'loads': [['assessment', 'session_questions']],
+        'log': ['session_id', 'extract_date'],
+    }},
+) }}
+
+with copies as (
+    select
+        'session_questions' as stream,
+        row_id,
+        id_hash,
+        content_hash,
+        session_id,
+        question_id,
+        position,
+        extract_date,
+        source_file,
+        source_line,
+        batch_index
+    from {{ arrived_rows('assessment', 'session_questions') }}
+    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+)
+
+select
+    *,
+    {{ copy_number('row_id') }} as copy_number,
+    {{ copy_status('row_id') }} as copy_status
+from copies

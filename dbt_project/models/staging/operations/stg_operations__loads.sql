@@ -1,0 +1,20 @@
+select
+    system,
+    stream,
+    extract_date,
+    load_id,
+    loaded_at,
+    rows_read,
+    rows_valid,
+    rows_rejected,
+    rejected_malformed,
+    rejected_batch_too_large,
+    rejected_unknown_event_type,
+    rejected_missing_field,
+    rejected_invalid_field,
+    rejected_payload_too_large,
+    rejected_timestamp_out_of_range,
+    rows_erased,
+    bytes,
+    files
+from {{ source('lake', 'loads') }}

@@ -1,0 +1,10 @@
+select
+    system,
+    stream,
+    extract_date,
+    source_file,
+    source_line,
+    batch_index,
+    reason,
+    detail
+from {{ source('lake', 'quarantine') }}

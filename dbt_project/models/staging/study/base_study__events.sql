@@ -1,0 +1,36 @@
+{{ config(
+    materialized='keyed',
+    meta={'keyed': {
+        'key': ['id_hash'],
+        'loads': [['study', 'events']],
+        'date': 'event_date',
+        'log': [
+            'event_id', 'event_type', 'session_id', 'user_id', 'material_id', 'topic_id', 'event_date', 'extract_date', 'copy_status',
+        ],
+    }},
+) }}
+
+{%- set columns = [
+    'id_hash', 'content_hash', 'event_type', 'event_ts', 'user_id', 'session_id', 'material_id', 'chunk_id', 'topic_id', 'question_id',
+    'device_type', 'timezone', 'reported_duration_seconds', 'reported_active_seconds', 'reported_materials_viewed',
+    'reported_questions_attempted', 'reported_xp_earned', 'time_spent_seconds', 'scroll_depth_percent', 'is_correct',
+    'time_to_answer_seconds', 'selected_answer', 'correct_answer', 'confidence_level', 'is_first_attempt', 'attempt_number', 'hint_used',
+    'detected_topics', 'xp_amount', 'extract_date', 'source_file', 'source_line', 'batch_index',
+] %}
+
+with copies as (
+    select
+        'events' as stream,
+        row_id as event_id,
+        cast(event_ts as date) as event_date,
+        {{ columns | join(',\n        ') }}
+    from {{ arrived_rows('study', 'events') }}
+    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+)
+
+select
+    *,
+    {{ copy_number('event_id') }} as copy_number,
+    {{ copy_status('event_id') }} as copy_status
+from copies
+order by event_date

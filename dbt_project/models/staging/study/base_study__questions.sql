@@ -1,0 +1,31 @@
+{{ config(
+    materialized='keyed',
+    meta={'keyed': {
+        'key': ['id_hash'],
+        'loads': [['study', 'questions']],
+        'log': ['extract_date'],
+    }},
+) }}
+
+with copies as (
+    select
+        'questions' as stream,
+        row_id,
+        id_hash,
+        content_hash,
+        question_id,
+        topic_id,
+        difficulty,
+        extract_date,
+        source_file,
+        source_line,
+        batch_index
+    from {{ arrived_rows('study', 'questions') }}
+    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+)
+
+select
+    *,
+    {{ copy_number('extract_date, row_id') }} as copy_number,
+    {{ copy_status('extract_date, row_id') }} as copy_status
+from copies

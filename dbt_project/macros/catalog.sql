@@ -29,7 +29,8 @@
 {%- endmacro %}
 
 {# When this run began, as a UTC timestamp: the build time that the books and the catalog note. #}
-{% macro built_now() -%}
+{% macro built_now() %}{{ return(adapter.dispatch('built_now')()) }}{% endmacro %}
+{% macro default__built_now() -%}
     cast('{{ run_started_at.astimezone(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp)
 {%- endmacro %}
 

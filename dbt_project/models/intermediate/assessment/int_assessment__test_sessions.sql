@@ -11,7 +11,10 @@
 ) }}
 
 with test_sessions as (
-    select session_id, user_id, created_at
+    select
+        session_id,
+        user_id,
+        created_at
     from {{ touched_rows(ref('stg_assessment__test_sessions')) }}
 ),
 

@@ -17,13 +17,21 @@ with questions as (
 ),
 
 topics as (
-    select event_id, user_id, event_date, topic_id
+    select
+        event_id,
+        user_id,
+        event_date,
+        topic_id
     from questions
     where topic_id is not null
 
     union
 
-    select event_id, user_id, event_date, {{ element_of('detected_topics') }} as topic_id
+    select
+        event_id,
+        user_id,
+        event_date,
+        {{ element_of('detected_topics') }} as topic_id
     from questions
 )
 

@@ -36,5 +36,8 @@ select
     and event_type not in ('xp_earned', 'level_up', 'achievement_unlocked') as is_learning_event,
     -- Whether the event says that its material is complete. The app's own `is_complete` is reported only.
     event_type = 'material_complete'
-    or (event_type = 'material_read' and coalesce(scroll_depth_percent >= {{ var('complete_scroll_depth_percent') }}, false)) as completes_material
+    or (
+        event_type = 'material_read'
+        and coalesce(scroll_depth_percent >= {{ var('complete_scroll_depth_percent') }}, false)
+    ) as completes_material
 from {{ ref('stg_study__events') }}

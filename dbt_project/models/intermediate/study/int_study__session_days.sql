@@ -21,7 +21,9 @@ timeline as (
 ),
 
 session_users as (
-    select session_id, user_id
+    select
+        session_id,
+        user_id
     from timeline
     where position = 1
 ),
@@ -31,8 +33,10 @@ parts as (
     select
         session_id,
         event_date,
-        case when is_active_gap then {{ microseconds_between('event_ts', 'least(next_at, ' ~ start_of(days_after('event_date', 1)) ~ ')') }} else 0 end
-            as active_microseconds
+        case
+            when is_active_gap then {{ microseconds_between('event_ts', 'least(next_at, ' ~ start_of(days_after('event_date', 1)) ~ ')') }}
+            else 0
+        end as active_microseconds
     from timeline
 
     union all

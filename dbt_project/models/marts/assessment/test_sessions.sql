@@ -31,7 +31,7 @@ as_of as (
 placed as (
     select
         *,
-        row_number() over (partition by session_id order by event_ts, seq asc nulls last, event_id) as place
+        row_number() over (partition by session_id order by event_ts asc, seq asc nulls last, event_id asc) as place
     from events
 ),
 

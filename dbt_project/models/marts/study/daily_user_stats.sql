@@ -88,9 +88,16 @@ by_session as (
 ),
 
 user_days as (
-    select user_id, date from by_event
+    select
+        user_id,
+        date
+    from by_event
     union
-    select user_id, date from by_session_day where active_microseconds > 0
+    select
+        user_id,
+        date
+    from by_session_day
+    where active_microseconds > 0
 )
 
 select

@@ -33,13 +33,21 @@ attempts as (
 ),
 
 hints as (
-    select distinct user_id, question_id, session_id, attempts_so_far + 1 as attempt_number
+    select distinct
+        user_id,
+        question_id,
+        session_id,
+        attempts_so_far + 1 as attempt_number
     from numbered
     where event_type = 'ai_hint_requested'
 ),
 
 explanations as (
-    select distinct user_id, question_id, session_id, attempts_so_far as attempt_number
+    select distinct
+        user_id,
+        question_id,
+        session_id,
+        attempts_so_far as attempt_number
     from numbered
     where event_type = 'ai_explanation_requested'
 )

@@ -21,13 +21,17 @@ with events as (
 ),
 
 test_sessions as (
-    select session_id, user_id
+    select
+        session_id,
+        user_id
     from {{ touched_rows(ref('base_assessment__test_sessions')) }}
     where copy_status = 'kept'
 ),
 
 session_questions as (
-    select session_id, question_id
+    select
+        session_id,
+        question_id
     from {{ touched_rows(ref('base_assessment__session_questions')) }}
     where copy_status = 'kept'
 )

@@ -1,0 +1,59 @@
+# The commands of Daybook. Each sets up its own environment in .venv first; DAYBOOK_HOME=/some/folder works on that folder.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export DAYBOOK_HOME ?= $(CURDIR)/data
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup nightly rebuild ui demo test check format lock clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Daybook needs Python 3.11 to 3.13; PYTHON=/path/to/python3 names another one"; exit 1; }
+	@echo "setting up $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+nightly: setup ## Load what is new (or FROM=, TO=), build, check, publish
+	@$(BIN)/python -m orchestration nightly $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+rebuild: setup ## Drop the warehouse and build every mart from the lake alone
+	@$(BIN)/python -m orchestration rebuild
+
+ui: setup ## Dagster's UI and daemon on 127.0.0.1:3000
+	@$(BIN)/python -m orchestration ui
+
+demo: setup ## Write demo extracts (ARGS="--learners 1000 --days 60")
+	@$(BIN)/python -m ingestion.demo $(ARGS)
+
+test: setup ## Run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Formatters, linters, types, SQL lint: what CI runs before the tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+
+format: setup ## Let the formatters rewrite the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/sqlfluff fix --processes 2 dbt_project/models dbt_project/tests
+
+lock: setup ## Pin the newest allowed versions anew, with hashes
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade \
+		--extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the environment and what dbt compiled; the data stays
+	@rm -rf $(VENV) dbt_project/target dbt_project/logs

@@ -1,0 +1,69 @@
+"""A warehouse in a temporary folder, for tests: loads what is in its landing folder and builds the marts with dbt in this process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
+from ingestion.extracts import pending
+from ingestion.home import Home
+from ingestion.load import load_extract
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+Rows = list[dict[str, Any]]
+
+
+class Warehouse:
+    """One DAYBOOK_HOME. A rebuild from the same lake is a second one whose `lake` is a link to the first one's."""
+
+    def __init__(self, root: Path, target: Path, lake_of: Warehouse | None = None) -> None:
+        self.home = Home(root)
+        self.target = target  # dbt's target folder; shared, so that the project is parsed once
+        self.home.work.mkdir(parents=True)
+        if lake_of:
+            self.home.lake.symlink_to(lake_of.home.lake)
+        else:
+            self.home.landing.mkdir()
+
+    def load(self) -> None:
+        """Load every extract that is new or changed."""
+        for extract in pending(self.home):
+            load_extract(self.home, extract)
+
+    def dbt(self, *arguments: str) -> None:
+        """Run dbt here; fails with what dbt printed."""
+        os.environ["DAYBOOK_HOME"] = str(self.home.root)
+        paths = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(self.target), "--log-path", str(self.target)]
+        try:
+            result = dbtRunner().invoke(["--quiet", *arguments, *paths])
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+        assert result.success, result.exception or [node.message for node in result.result if node.status not in ("success", "pass")]
+
+    def build(self, full: bool = False) -> None:
+        """Bring the models up to date, or build them all from the lake."""
+        self.dbt("run", *(["--full-refresh"] if full else []))
+
+    def query(self, sql: str) -> Rows:
+        """Rows of a query over the marts (catalog `daybook`) and the models below them (catalog `warehouse`)."""
+        with duckdb.connect() as con:
+            con.execute("set timezone = 'UTC'")
+            con.execute(f"attach '{self.home.marts}' as daybook (read_only)")
+            con.execute(f"attach '{self.home.warehouse}' as warehouse (read_only)")
+            con.execute("use daybook.marts")
+            result = con.execute(sql)
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def marts(self) -> list[str]:
+        """The names of all marts there are."""
+        return [row["name"] for row in self.query("select table_name as name from duckdb_tables() where schema_name = 'marts' order by 1")]
+
+    def mart(self, name: str) -> Rows:
+        """All rows of a mart."""
+        return self.query(f"from {name}")

@@ -1,0 +1,465 @@
+"""What a row is in each format, and how it becomes a document."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingestion import readers
+from ingestion.contract import Field, FieldType, Stream
+from ingestion.readers import UnreadableFile, read_documents
+
+TYPES: tuple[FieldType, ...] = (
+    *("text", "id", "uuid", "int", "decimal", "bool", "timestamp", "object", "uuid_list", "number_or_text", "any"),
+)
+STREAM = Stream(
+    system="study",
+    name="events",
+    kind="events",
+    envelope=tuple(Field(name=type_, type=type_) for type_ in TYPES),
+    identity=("id",),
+)
+
+Row = tuple[int, Any, str, str | None]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[str, bytes], list[Row]]:
+    """Writes a file and reads it: (line, document, raw, fault) for each row."""
+
+    def read(name: str, content: bytes) -> list[Row]:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return rows(path)
+
+    return read
+
+
+def rows(path: Path) -> list[Row]:
+    found: list[Row] = []
+    for table in read_documents(duckdb.connect(), STREAM, path):
+        assert table.schema == readers.DOCUMENTS
+        for row in table.to_pylist():
+            assert row["source_file"] == path.name
+            assert (row["doc"] is None) == (row["fault"] is not None)
+            document = json.loads(row["doc"]) if row["doc"] is not None else None
+            found.append((row["source_line"], document, row["raw"], row["fault"]))
+    return found
+
+
+def good(found: list[Row]) -> list[Any]:
+    return [document for _, document, _, fault in found if fault is None]
+
+
+def bad(found: list[Row]) -> list[tuple[int, str, str | None]]:
+    return [(line, raw, fault) for line, _, raw, fault in found if fault is not None]
+
+
+# --- NDJSON ---
+
+
+def test_ndjson_lines_are_rows_and_blank_lines_count_in_the_numbers_only(read: Any) -> None:
+    found = read("events.ndjson", b'\xef\xbb\xbf{"a":1}\r\n\n  \t\r\n {"a":2} \n\r\n{"a":"\xc3\xa9"}')
+    assert [(line, document) for line, document, _, _ in found] == [(1, {"a": 1}), (4, {"a": 2}), (6, {"a": "é"})]
+    assert [raw for _, _, raw, _ in found] == ['{"a":1}', ' {"a":2} ', '{"a":"é"}']
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b" \r\n"])
+def test_ndjson_without_a_row(read: Any, content: bytes) -> None:
+    assert read("events.ndjson", content) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b'{"a":1', b'{"a":1,}', b"{'a':1}", b'{"a":NaN}', b'{"a":[-Infinity]}', b'{"a":01}', b'{"a":"\\ud800"}'),
+        *(b'{"a":"\x00"}', b'{"a":"\xff"}', b'{"a":"\xed\xa0\x80"}', b'{"a":1}{"a":2}', b"nonsense", b'{"a":"\\u12'),
+        *(b"[]", b'"text"', b"5", b"null", b'\xef\xbb\xbf{"a":1}', b"{" * 5000),
+    ],
+)
+def test_a_malformed_line_is_kept_and_costs_no_other_line(read: Any, line: bytes) -> None:
+    found = read("events.ndjson", b'{"n":1}\n' + line + b'\n{"n":2}\n')
+    assert good(found) == [{"n": 1}, {"n": 2}]
+    [(number, raw, fault)] = bad(found)
+    assert number == 2
+    assert raw == line.decode(errors="replace")
+    assert fault
+
+
+def test_deep_nesting_is_no_crash(tmp_path: Path) -> None:
+    deep = '{"a":' * 200_000 + "1" + "}" * 200_000
+    path = tmp_path / "events.ndjson"
+    path.write_text(f"{deep}\n{deep[:-1]}\n")
+    [table] = read_documents(duckdb.connect(), STREAM, path)
+    assert [row["doc"] == deep for row in table.to_pylist()] == [True, False]
+
+
+def test_a_line_that_is_too_long_is_malformed_and_memory_stays_bounded(
+    read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "LONGEST_ROW", 100)
+    monkeypatch.setattr(readers, "_PIECE_BYTES", 16)
+    long = b'{"a":"' + b"x" * 1000 + b'"}'
+    fits = b'{"a":"' + b"x" * 92 + b'"}'
+    found = read("events.ndjson", b'{"n":1}\n' + long + b"\n" + fits + b'\n{"n":2}\n' + long)
+    assert good(found) == [{"n": 1}, {"a": "x" * 92}, {"n": 2}]
+    assert [(number, raw[:8]) for number, raw, _ in bad(found)] == [(2, '{"a":"xx'), (5, '{"a":"xx')]
+    assert all(len(raw) <= 116 + 1 for _, raw, _ in bad(found))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(
+    lines=st.lists(st.sampled_from([b'{"a":1}', b"", b"  ", b'{"b":"\xc3\xa9"}', b"torn", b'{"c":"\xff"}', b"[1]"])),
+    end=st.sampled_from([b"\n", b"\r\n"]),
+    last=st.booleans(),
+    piece=st.integers(1, 40),
+)
+def test_where_the_pieces_of_a_file_end_does_not_matter(
+    tmp_path: Path, lines: list[bytes], end: bytes, last: bool, piece: int
+) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(end.join(lines) + (end if last else b""))
+    whole = rows(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readers, "_PIECE_BYTES", piece)
+        patch.setattr(readers, "_PIECE_ROWS", 2)
+        assert rows(path) == whole
+    assert [line for line, _, _, _ in whole] == [i for i, line in enumerate(lines, 1) if line.strip()]
+
+
+# --- packed files ---
+
+LINES = b"".join(b'{"n":%d}\n' % n for n in range(2000))
+
+
+def packed(codec: str, content: bytes) -> bytes:
+    return gzip.compress(content) if codec == "gz" else bytes(pa.Codec("zstd").compress(content, asbytes=True))
+
+
+@pytest.mark.parametrize("codec", ["gz", "zst"])
+def test_packed_files(read: Any, codec: str) -> None:
+    assert len(read(f"events.ndjson.{codec}", packed(codec, LINES))) == 2000
+    two = packed(codec, b'{"n":1}\n') + packed(codec, b'{"n":2}')
+    assert good(read(f"events.ndjson.{codec}", two)) == [{"n": 1}, {"n": 2}]
+    assert read(f"events.ndjson.{codec}", packed(codec, b"")) == []
+
+
+@pytest.mark.parametrize("codec", ["gz", "zst"])
+def test_a_packed_file_cut_anywhere_is_unreadable(read: Any, codec: str) -> None:
+    whole = packed(codec, LINES[:200])
+    for length in range(len(whole)):
+        with pytest.raises(UnreadableFile):
+            read(f"events.ndjson.{codec}", whole[:length])
+
+
+@pytest.mark.parametrize("codec", ["gz", "zst"])
+def test_a_file_that_is_not_packed_as_its_name_says_is_unreadable(read: Any, codec: str) -> None:
+    with pytest.raises(UnreadableFile):
+        read(f"events.ndjson.{codec}", LINES)
+
+
+def test_a_gzip_file_with_a_wrong_checksum_is_unreadable(read: Any) -> None:
+    whole = bytearray(gzip.compress(LINES))
+    assert int.from_bytes(whole[-8:-4], "little") == zlib.crc32(LINES)
+    whole[-8] ^= 1
+    with pytest.raises(UnreadableFile):
+        read("events.ndjson.gz", bytes(whole))
+
+
+# --- CSV ---
+
+
+def test_csv_cells_become_json_by_the_contract(read: Any) -> None:
+    header = ",".join(TYPES)
+    found = read(
+        "events.csv",
+        "\r\n".join(
+            [
+                "\ufeff" + header + ",extra",
+                'a,b,c,+007,1.50,TRUE,2025-01-01,"{""x"": 1}","[""u""]",1e3,[1],5',
+                '5,5,5,5.0,-3,yes, t,"""text""",nonsense,-,"{""x"":NaN}",true',
+                ",,,-0,abc,False,,[],,00,x,",
+            ]
+        ).encode(),
+    )
+    assert good(found) == [
+        {
+            "text": "a",
+            "id": "b",
+            "uuid": "c",
+            "int": 7,
+            "decimal": 1.5,
+            "bool": True,
+            "timestamp": "2025-01-01",
+            "object": {"x": 1},
+            "uuid_list": ["u"],
+            "number_or_text": 1000.0,
+            "any": [1],
+            "extra": "5",
+        },
+        {
+            "text": "5",
+            "id": "5",
+            "uuid": "5",
+            "int": "5.0",
+            "decimal": -3,
+            "bool": "yes",
+            "timestamp": " t",
+            "object": "text",
+            "uuid_list": "nonsense",
+            "number_or_text": "-",
+            "any": '{"x":NaN}',
+            "extra": "true",
+        },
+        {"int": 0, "decimal": "abc", "bool": False, "object": [], "number_or_text": 0, "any": "x"},
+    ]
+    assert found[0][2].startswith("a,b,c,+007")
+
+
+def test_csv_quoted_cells_hold_commas_quotes_and_line_ends(read: Any) -> None:
+    found = read("events.csv", b'text,id\n"a, ""b""\r\nc\n\nd",1\n"",2\r\n\r\nlast,3')
+    assert [(line, document) for line, document, _, _ in found] == [
+        (1, {"text": 'a, "b"\r\nc\n\nd', "id": "1"}),
+        (2, {"id": "2"}),
+        (3, {"text": "last", "id": "3"}),
+    ]
+    assert found[0][2] == '"a, ""b""\r\nc\n\nd",1'
+
+
+@pytest.mark.parametrize(
+    "record", [b"one", b"1,2,3", b'"a"b,1', b'a"b,1', b'"open,1', b'1,"open', b"\xff,1", b"a\rb,1"]
+)
+def test_a_malformed_record_is_kept_and_costs_no_other_record(read: Any, record: bytes) -> None:
+    found = read("events.csv", b"text,id\nx,1\n" + record + b"\ny,2\n")
+    assert good(found) == [{"text": "x", "id": "1"}, {"text": "y", "id": "2"}]
+    [(number, raw, fault)] = bad(found)
+    assert (number, raw) == (2, record.decode(errors="replace"))
+    assert fault
+
+
+def test_a_quote_left_open_at_the_end_of_the_file(read: Any) -> None:
+    found = read("events.csv", b'text,id\nx,1\ny,"2')
+    assert good(found) == [{"text": "x", "id": "1"}]
+    assert [(number, raw) for number, raw, _ in bad(found)] == [(2, 'y,"2')]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"text,id", b"text,id\r\n", b"\xef\xbb\xbftext,id\n\n"])
+def test_csv_without_a_record(read: Any, content: bytes) -> None:
+    assert read("events.csv", content) == []
+
+
+@pytest.mark.parametrize(("header", "cause"), [(b"text,id,text", "'text' twice"), (b"\xff", "UTF-8"), (b'"a', "quote")])
+def test_a_csv_header_that_cannot_be_read(read: Any, header: bytes, cause: str) -> None:
+    with pytest.raises(UnreadableFile, match=cause):
+        read("events.csv", header + b"\n1,2,3\n")
+
+
+def test_a_csv_record_that_is_too_long(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "LONGEST_ROW", 50)
+    monkeypatch.setattr(readers, "_PIECE_BYTES", 16)
+    found = read("events.csv", b"text,id\nx,1\n" + b"y" * 500 + b",2\nz,3\n" + b"w" * 500)
+    assert good(found) == [{"text": "x", "id": "1"}, {"text": "z", "id": "3"}]
+    assert [(number, raw[:2]) for number, raw, _ in bad(found)] == [(2, "yy"), (4, "ww")]
+
+
+CELL = st.text(st.sampled_from('ab,"\n\r é'), max_size=6)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@given(
+    table=st.lists(st.tuples(CELL, CELL, CELL), max_size=8),
+    end=st.sampled_from(["\n", "\r\n"]),
+    piece=st.integers(1, 40),
+    rows_at_once=st.integers(1, 3),
+)
+def test_what_the_csv_module_writes_is_read_back(
+    tmp_path: Path, table: list[tuple[str, str, str]], end: str, piece: int, rows_at_once: int
+) -> None:
+    out = io.StringIO()
+    # Quotes around every cell or around none that can do without: the module leaves a carriage return bare.
+    plain = all("\r" not in cell for row in table for cell in row)
+    quoting: Any = csv.QUOTE_MINIMAL if plain else csv.QUOTE_ALL
+    csv.writer(out, lineterminator=end, quoting=quoting).writerows([("text", "id", "uuid"), *table])
+    path = tmp_path / "events.csv"
+    path.write_bytes(out.getvalue().encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readers, "_PIECE_BYTES", piece)
+        patch.setattr(readers, "_PIECE_ROWS", rows_at_once)
+        found = rows(path)
+    expected = [{k: v for k, v in zip(("text", "id", "uuid"), row, strict=True) if v} for row in table]
+    assert [(line, document) for line, document, _, _ in found] == list(enumerate(expected, 1))
+
+
+def test_csv_packed(read: Any) -> None:
+    assert good(read("events.csv.gz", gzip.compress(b"text\nx\n"))) == [{"text": "x"}]
+
+
+# --- Parquet ---
+
+
+def parquet(path: Path, columns: dict[str, pa.Array]) -> list[Row]:
+    pq.write_table(pa.table(columns), path)
+    return rows(path)
+
+
+def test_parquet_values_keep_their_types(tmp_path: Path) -> None:
+    instant = datetime(2025, 1, 2, 3, 4, 5, 678901, UTC)
+    long_ago = datetime(1960, 1, 1, tzinfo=UTC)
+    found = parquet(
+        tmp_path / "events.parquet",
+        {
+            "text": pa.array(["5", None, 'q"\u0000é']),
+            "int": pa.array([2**63 - 1, None, -5]),
+            "decimal": pa.array([1.5, math.nan, -math.inf]),
+            "bool": pa.array([True, False, None]),
+            "timestamp": pa.array(
+                [instant, None, long_ago], pa.timestamp("us", "Europe/Berlin")
+            ),
+            "naive": pa.array([instant.replace(tzinfo=None)] * 3, pa.timestamp("ms")),
+            "nanos": pa.array([1, -1, 999], pa.timestamp("ns")),
+            "money": pa.array([Decimal("-0.50"), None, Decimal("12345678901234567890.12")], pa.decimal128(38, 2)),
+            "date": pa.array([instant.date()] * 3),
+            "uuid": pa.array([UUID(int=n).bytes for n in range(3)], pa.binary(16)).cast(pa.uuid()),
+            "label": pa.array(["x", "y", None]).dictionary_encode(),
+            "tags": pa.array([["a", None], [], None]),
+            "float": pa.array([0.1, 1e20, None], pa.float32()),
+            "large": pa.array(["a", "b", "c"], pa.large_string()),
+            "nothing": pa.nulls(3),
+        },
+    )
+    assert [line for line, _, _, _ in found] == [1, 2, 3]
+    assert good(found) == [
+        {
+            "text": "5",
+            "int": 2**63 - 1,
+            "decimal": 1.5,
+            "bool": True,
+            "timestamp": "2025-01-02T03:04:05.678901Z",
+            "naive": "2025-01-02T03:04:05.678Z",
+            "nanos": "1970-01-01T00:00:00.000000Z",
+            "money": -0.5,
+            "date": "2025-01-02",
+            "uuid": str(UUID(int=0)),
+            "label": "x",
+            "tags": ["a", None],
+            "float": 0.1,
+            "large": "a",
+        },
+        {
+            "decimal": "nan",
+            "bool": False,
+            "naive": "2025-01-02T03:04:05.678Z",
+            "nanos": "1969-12-31T23:59:59.999999Z",
+            "date": "2025-01-02",
+            "uuid": str(UUID(int=1)),
+            "label": "y",
+            "tags": [],
+            "float": 1e20,
+            "large": "b",
+        },
+        {
+            "text": 'q"\x00é',
+            "int": -5,
+            "decimal": "-inf",
+            "timestamp": "1960-01-01T00:00:00Z",
+            "naive": "2025-01-02T03:04:05.678Z",
+            "nanos": "1970-01-01T00:00:00.000000Z",
+            "money": 12345678901234567890.12,
+            "date": "2025-01-02",
+            "uuid": str(UUID(int=2)),
+            "large": "c",
+        },
+    ]
+
+
+def test_parquet_whole_doubles_stay_doubles(tmp_path: Path) -> None:
+    [(_, _, raw, _)] = parquet(tmp_path / "events.parquet", {"decimal": pa.array([5.0])})
+    assert raw == '{"decimal":5.0}'
+
+
+def test_parquet_structs_and_maps_become_objects_without_their_nulls(tmp_path: Path) -> None:
+    inner = pa.struct({"x": pa.int64(), "y": pa.list_(pa.struct({"z": pa.list_(pa.list_(pa.string()))}))})
+    found = parquet(
+        tmp_path / "events.parquet",
+        {
+            "object": pa.array([{"x": 1, "y": None}, {"x": None, "y": [{"z": [["a"], None]}, None]}, None], inner),
+            "map": pa.array([[("k", 1), ('q"', None)], [], None], pa.map_(pa.string(), pa.int64())),
+        },
+    )
+    assert good(found) == [
+        {"object": {"x": 1}, "map": {"k": 1}},
+        {"object": {"y": [{"z": [["a"], None]}, None]}, "map": {}},
+        {},
+    ]
+
+
+def test_parquet_text_for_an_object_holds_json(tmp_path: Path) -> None:
+    found = parquet(
+        tmp_path / "events.parquet",
+        {
+            "object": pa.array(['{"a": [1, 2]}', "nonsense", '{"a":NaN}', '"text"']),
+            "text": pa.array(["{}", "1", "null", "x"]),
+        },
+    )
+    assert good(found) == [
+        {"object": {"a": [1, 2]}, "text": "{}"},
+        {"object": "nonsense", "text": "1"},
+        {"object": '{"a":NaN}', "text": "null"},
+        {"object": "text", "text": "x"},
+    ]
+
+
+def test_parquet_bytes_are_text_where_they_are_utf8(tmp_path: Path) -> None:
+    found = parquet(tmp_path / "events.parquet", {"text": pa.array(["é".encode(), b"\xff\x00", None], pa.binary())})
+    assert good(found) == [{"text": "é"}, {}]
+    assert [(line, fault) for line, _, fault in bad(found)] == [(2, "text: bytes that are not valid UTF-8")]
+
+
+def test_parquet_is_read_in_pieces_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "_PIECE_ROWS", 2048)
+    found = parquet(tmp_path / "events.parquet", {"int": pa.array(range(300_000))})
+    assert [document["int"] for document in good(found)] == list(range(300_000))
+    assert [line for line, _, _, _ in found] == list(range(1, 300_001))
+
+
+def test_parquet_odd_names(tmp_path: Path) -> None:
+    found = parquet(
+        tmp_path / "events-[1]*?'.parquet", {'it\'s "odd"': pa.array([1]), "file_row_number": pa.array([2])}
+    )
+    assert good(found) == [{'it\'s "odd"': 1, "file_row_number": 2}]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all", b"PAR1" + b"x" * 100 + b"PAR1"])
+def test_a_parquet_file_that_is_none(read: Any, content: bytes) -> None:
+    with pytest.raises(UnreadableFile):
+        read("events.parquet", content)
+
+
+def test_a_parquet_file_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    parquet(path, {"int": pa.array(range(1000))})
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UnreadableFile):
+        rows(path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="No such file"):
+        rows(tmp_path / "events.ndjson")

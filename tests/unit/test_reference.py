@@ -682,10 +682,18 @@ def test_blur_runs_to_the_next_focus_and_a_second_blur_only_counts(extract: Extr
 
 def test_blur_without_focus_or_end_runs_to_the_last_event(extract: Extract) -> None:
     extract.owned()
-    extract.test("SESSION_SUBMITTED", "09:00:00")
     extract.test("PAUSE_BLUR", "10:00:00", state="blur")
     extract.test("NAVIGATE_NEXT", "10:00:07.5")
     assert extract.one("test_sessions")["blur_seconds"] == Decimal("7.5")
+
+
+def test_blur_after_the_end_that_no_focus_ends_lasts_no_time(extract: Extract) -> None:
+    extract.owned()
+    extract.test("SESSION_SUBMITTED", "09:00:00")
+    extract.test("PAUSE_BLUR", "10:00:00", state="blur")
+    extract.test("NAVIGATE_NEXT", "10:00:07.5")
+    row = extract.one("test_sessions")
+    assert (row["blur_count"], row["blur_seconds"]) == (1, 0)
 
 
 def test_seq_breaks_ties_before_the_id_and_events_without_it_come_last(extract: Extract) -> None:

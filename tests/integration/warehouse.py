@@ -10,9 +10,8 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from ingestion.extracts import pending
 from ingestion.home import Home
-from ingestion.load import load_extract
+from ingestion.load import load_extract, pending
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Rows = list[dict[str, Any]]
@@ -37,7 +36,11 @@ class Warehouse:
 
     def dbt(self, *arguments: str) -> None:
         """Run dbt here; fails with what dbt printed."""
-        os.environ["DAYBOOK_HOME"] = str(self.home.root)
+        # Always the same path: dbt would parse the whole project again where the profile names another one.
+        current = self.target.parent / "current"
+        current.unlink(missing_ok=True)
+        current.symlink_to(self.home.root)
+        os.environ["DAYBOOK_HOME"] = str(current)
         paths = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(self.target), "--log-path", str(self.target)]
         try:
             result = dbtRunner().invoke(["--quiet", *arguments, *paths])

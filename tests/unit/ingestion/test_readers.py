@@ -329,9 +329,7 @@ def test_parquet_values_keep_their_types(tmp_path: Path) -> None:
             "int": pa.array([2**63 - 1, None, -5]),
             "decimal": pa.array([1.5, math.nan, -math.inf]),
             "bool": pa.array([True, False, None]),
-            "timestamp": pa.array(
-                [instant, None, long_ago], pa.timestamp("us", "Europe/Berlin")
-            ),
+            "timestamp": pa.array([instant, None, long_ago], pa.timestamp("us", "Europe/Berlin")),
             "naive": pa.array([instant.replace(tzinfo=None)] * 3, pa.timestamp("ms")),
             "nanos": pa.array([1, -1, 999], pa.timestamp("ns")),
             "money": pa.array([Decimal("-0.50"), None, Decimal("12345678901234567890.12")], pa.decimal128(38, 2)),

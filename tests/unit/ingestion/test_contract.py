@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingestion.contract import CONTRACTS, ContractError, load_contracts, raw_columns, read_contract
+
+STREAMS = {
+    "assessment": ["events", "batches", "test_sessions", "session_questions"],
+    "study": ["events", "topics", "topic_prerequisites", "questions"],
+}
+STUDY_TYPES = [
+    "session_start",
+    "session_end",
+    "session_pause",
+    "session_resume",
+    "material_open",
+    "material_read",
+    "material_complete",
+    "material_highlight",
+    "material_note",
+    "material_bookmark",
+    "question_view",
+    "question_submit",
+    "quiz_start",
+    "quiz_complete",
+    "ai_question_asked",
+    "ai_response_received",
+    "ai_feedback_positive",
+    "ai_feedback_negative",
+    "ai_hint_requested",
+    "ai_explanation_requested",
+    "xp_earned",
+    "level_up",
+    "achievement_unlocked",
+    "streak_continued",
+    "streak_broken",
+    "search_performed",
+    "topic_explored",
+]
+ASSESSMENT_TYPES = [
+    "SESSION_CREATED",
+    "SESSION_SUBMITTED",
+    "SESSION_EXPIRED",
+    "REVIEW_OPENED",
+    "QUESTION_VIEWED",
+    "NAVIGATE_NEXT",
+    "NAVIGATE_PREV",
+    "NAVIGATE_JUMP",
+    "ANSWER_SELECTED",
+    "ANSWER_CHANGED",
+    "MARK_FOR_REVIEW_TOGGLED",
+    "PAUSE_BLUR",
+]
+
+
+def test_every_stream_and_event_type_is_declared() -> None:
+    contracts = load_contracts()
+    for system, names in STREAMS.items():
+        assert [stream.name for stream in contracts[system].streams] == names
+    assert [t.name for t in contracts["study"].stream("events").event_types] == STUDY_TYPES
+    assert [t.name for t in contracts["assessment"].stream("events").event_types] == ASSESSMENT_TYPES
+    assert contracts["assessment"].stream("batches").event_types == contracts["assessment"].stream("events").event_types
+
+
+def test_everything_is_described() -> None:
+    for contract in load_contracts().values():
+        assert contract.description and contract.owner and len(contract.sha256) == 64
+        for stream in contract.streams:
+            described = [stream, *stream.batch, *stream.envelope, *stream.event_types]
+            described += [field for event_type in stream.event_types for field in event_type.payload]
+            assert all(item.description for item in described)
+            assert all(description for _, _, description in raw_columns(stream))
+
+
+def test_references_and_required_fields_of_study() -> None:
+    types = {t.name: t for t in load_contracts()["study"].stream("events").event_types}
+    assert types["session_pause"].requires == ("session_id",)
+    assert types["material_note"].requires == ("material_id",)
+    assert types["question_submit"].requires == ("question_id", "topic_id")
+    assert types["question_submit"].aliases == ("question_attempt",)
+    required = {(t.name, f.name) for t in types.values() for f in t.payload if f.required}
+    assert required == {
+        ("material_read", "time_spent_seconds"),
+        ("question_submit", "is_correct"),
+        ("quiz_start", "quiz_id"),
+        ("quiz_complete", "quiz_id"),
+        ("xp_earned", "xp_amount"),
+        ("level_up", "new_level"),
+        ("achievement_unlocked", "achievement_id"),
+    }
+
+
+def test_batches_have_the_columns_of_events_and_the_time_of_receipt() -> None:
+    contract = load_contracts()["assessment"]
+    events, batches = raw_columns(contract.stream("events")), raw_columns(contract.stream("batches"))
+    assert [column[:2] for column in batches] == [*(column[:2] for column in events), ("received_at", "TIMESTAMP")]
+
+
+def test_people_are_subjects() -> None:
+    for contract in load_contracts().values():
+        for stream in contract.streams:
+            fields = [*stream.batch, *stream.envelope, *(f for t in stream.event_types for f in t.payload)]
+            assert all(field.subject == (field.name == "user_id") for field in fields)
+
+
+SOUND = """
+system: shop
+owner: someone
+description: A shop.
+streams:
+  events:
+    kind: events
+    description: Events.
+    identity: [id]
+    type: kind
+    time: ts
+    payload: data
+    envelope:
+      id: {type: uuid, required: true, description: The id.}
+      kind: {type: text, required: true, description: The type.}
+      ts: {type: timestamp, required: true, description: The time.}
+      data: {type: object, description: The payload.}
+    event_types:
+      sold:
+        description: Something was sold.
+        payload:
+          amount: {type: int, minimum: 0, column: amount, description: How many.}
+"""
+
+
+def read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(text)
+    read_contract(path)
+
+
+def test_a_sound_contract_is_read(tmp_path: Path) -> None:
+    read(tmp_path, SOUND)
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken", "message"),
+    [
+        ("system: shop", "system: other", "system is 'other'"),
+        ("owner: someone\n", "", "shop.yaml: owner is missing"),
+        ("type: uuid", "type: guid", "streams.events: envelope.id: type must be one of"),
+        ("minimum: 0", "minimun: 0", "event_types.sold: payload.amount: unknown key minimun"),
+        ("minimum: 0", "minimum: low", "payload.amount: minimum must be a number"),
+        ("required: true", "required: 1", "required must be true or false"),
+        ("description: How many.", "x: 1", "payload.amount: description is missing"),
+        ("identity: [id]", "identity: [nr]", "'nr' is no field of the envelope"),
+        ("type: kind", "type: sort", "'sort' is no field of the envelope"),
+        ("identity: [id]", "identity: id", "identity must be a list of texts"),
+        ("kind: events", "kind: batches", "a batches stream needs like, list and max_events"),
+        ("kind: events", "kind: reference", "a reference stream has no event types"),
+        ("type: int, minimum: 0, column: amount", "type: object, column: amount", "type object cannot have a column"),
+        ("type: int, minimum: 0", "type: text, minimum: 0", "minimum and maximum are for numbers"),
+        ("type: int, minimum: 0", "type: int, values: [a]", "values, grain and privacy are for fields of type text"),
+        ("column: amount", "column: source_line", "column 'source_line' has two types"),
+        ("column: amount", "column: id", "column 'id' has two types"),
+        ("sold:", "sold: 5\n      x:", "event_types.sold: expected a mapping"),
+        ("sold:", "5:", "event_types has the key 5"),
+        ("    event_types:", "    like: batches\n    event_types:", "like names 'batches'"),
+        ("owner: someone", "owner: someone\nowner: other", "key 'owner' is given twice"),
+        ("description: Something was sold.", "description: Sold.\n        aliases: [sold]", "share a name or an alias"),
+        ("streams:", "streams: [", "shop.yaml"),
+    ],
+)
+def test_errors_name_the_place(tmp_path: Path, sound: str, broken: str, message: str) -> None:
+    assert sound in SOUND
+    with pytest.raises(ContractError, match=r"shop\.yaml") as error:
+        read(tmp_path, SOUND.replace(sound, broken, 1))
+    assert message in str(error.value)
+
+
+def test_the_contracts_are_the_files() -> None:
+    assert list(load_contracts()) == sorted(path.stem for path in CONTRACTS.glob("*.yaml"))

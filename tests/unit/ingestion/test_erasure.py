@@ -1,0 +1,152 @@
+"""Erasure: a person leaves the lake, the books still balance, and a file loaded later brings nothing back."""
+
+from __future__ import annotations
+
+import stat
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import USERS, Put, Query, event, ndjson
+
+from ingestion import __main__ as cli
+from ingestion import ledger
+from ingestion.erasure import erase, erased_subjects, mentions, secret_key
+from ingestion.home import Home
+from ingestion.ledger import Load
+from ingestion.load import Loader, pending
+from ingestion.privacy import keyed_hash
+
+GONE = USERS[1]
+
+
+def load_all(home: Home) -> None:
+    with Loader(home) as loader:
+        assert all(isinstance(outcome, Load) for _, outcome in loader.load_all(pending(home)))
+
+
+def everything_on_disk(folder: Path) -> bytes:
+    found = [path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".parquet"]
+    for path in folder.rglob("*.parquet"):
+        if "_delta_log" not in path.parts:
+            found.append(str(duckdb.sql(f"from read_parquet($${path}$$)").fetchall()).encode())
+    return b"".join(found)
+
+
+@pytest.fixture
+def loaded(home: Home, put: Put) -> Home:
+    put(
+        "study/2025-01-02/events.ndjson",
+        ndjson(event(1), event(2, 1), f'{{"user_id":"{GONE.upper()}"', "torn", event(3)),
+    )
+    put("study/2025-01-03/events.ndjson", ndjson(event(4), "torn"))
+    put("study/2025-01-04/events.csv", f"event_type,user_id\nunheard,{GONE}\nunheard,{USERS[0]}\n".encode())
+    batch = '{"source":"web","user_id":"%s","received_at":"2025-01-02T00:00:00Z","events":[{}, {}]}'
+    put("assessment/2025-01-02/batches.ndjson", ndjson(batch % GONE, batch % USERS[0]))
+    load_all(home)
+    return home
+
+
+COUNTS = (
+    "select system, extract_date, rows_read, rows_valid, rows_rejected, rows_erased from lake.raw.loads order by all"
+)
+
+
+def test_a_person_leaves_the_lake_and_the_books_balance(loaded: Home, query: Query) -> None:
+    untouched = "select load_id from lake.raw.loads where extract_date = date '2025-01-03'"
+    before = query(untouched)
+    assert GONE.encode() in everything_on_disk(loaded.lake).lower()
+    loads = erase(loaded, GONE.upper())
+    assert query(COUNTS) == [
+        ("assessment", date(2025, 1, 2), 4, 0, 2, 2),
+        ("study", date(2025, 1, 2), 5, 2, 1, 2),
+        ("study", date(2025, 1, 3), 2, 1, 1, 0),
+        ("study", date(2025, 1, 4), 2, 0, 1, 1),
+    ]
+    assert len(loads) == 3
+    assert query(untouched) == before
+    assert ledger.verify(loaded) == []
+    assert GONE.encode() not in everything_on_disk(loaded.lake).lower()
+    assert query("select count(*) from lake.raw.study_events") == [(3,)]
+    assert pending(loaded) == []
+
+
+def test_a_file_that_is_loaded_later_brings_nothing_back(loaded: Home, query: Query) -> None:
+    erase(loaded, GONE)
+    counts = query(COUNTS)
+    for path in loaded.landing.rglob("events.*"):
+        path.write_bytes(path.read_bytes() + b"\n")
+    batches = loaded.landing / "assessment/2025-01-02/batches.ndjson"
+    batches.write_bytes(batches.read_bytes() + b"\n")
+    assert len(pending(loaded)) == 4
+    load_all(loaded)
+    assert query(COUNTS) == counts
+    assert GONE.encode() not in everything_on_disk(loaded.lake).lower()
+
+
+def test_erasing_again_changes_nothing(loaded: Home, query: Query) -> None:
+    erase(loaded, GONE)
+    before = query("from lake.raw.loads order by load_id")
+    assert erase(loaded, GONE) == []
+    assert query("from lake.raw.loads order by load_id") == before
+
+
+def test_an_erasure_killed_midway_is_finished_by_another(
+    loaded: Home, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, posted = ledger.post, []
+
+    def killed(*arguments: object) -> None:
+        if posted:
+            raise KeyboardInterrupt
+        posted.append(post(*arguments))  # type: ignore[arg-type, func-returns-value]
+
+    monkeypatch.setattr(ledger, "post", killed)
+    with pytest.raises(KeyboardInterrupt):
+        erase(loaded, GONE)
+    monkeypatch.undo()
+    assert len(erase(loaded, GONE)) == 2
+    assert GONE.encode() not in everything_on_disk(loaded.lake).lower()
+    assert ledger.verify(loaded) == []
+
+
+def test_nobody_else_is_touched(loaded: Home, query: Query) -> None:
+    assert erase(loaded, "00000000-0000-4000-8000-00000000000") == []
+    assert query("select count(*) from lake.raw.study_events") == [(4,)]
+
+
+def test_who_is_erased_is_kept_as_keyed_hashes_that_only_the_owner_may_read(home: Home) -> None:
+    erase(home, "somebody")
+    assert erased_subjects(home) == {keyed_hash(secret_key(home), "somebody")}
+    erase(home, "another")
+    assert len(erased_subjects(home)) == 2
+    assert secret_key(home) == secret_key(home)
+    assert len(secret_key(home)) == 32
+    for path in (home.secret_key, home.lake / "erased_subjects"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not home.secret_key.is_relative_to(home.lake)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"user_id":"u-1"', True),
+        ('{"user_id": u-1}', True),
+        ('x,u-1,y"', True),
+        ('x,"u-1', True),
+        ('{\\"user_id\\":\\"u-1\\"', True),
+        ('{"user_id":"u-11"}', False),
+        ('{"user_id":"xu-1"}', False),
+        ('{"user_id":"U-1"}', False),
+        ("", False),
+    ],
+)
+def test_whether_a_broken_row_mentions_a_person(text: str, found: bool) -> None:
+    assert mentions(text, frozenset({keyed_hash(b"key", "u-1")}), b"key") is found
+
+
+def test_the_command(loaded: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DAYBOOK_HOME", str(loaded.root))
+    assert cli.main(["erase", GONE]) == 0
+    assert "study/2025-01-02/events: 5 rows read, 2 valid, 1 rejected, 2 erased" in capsys.readouterr().out

@@ -1,0 +1,343 @@
+"""A load: whole or not at all, counted to the row, and replaced whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import pytest
+from conftest import Put, Query, event, ndjson
+
+from ingestion import __main__ as cli
+from ingestion import ledger
+from ingestion import load as loading
+from ingestion.extracts import ExtractError, sha256_of
+from ingestion.home import Home
+from ingestion.lake import Lake
+from ingestion.ledger import Difference, Load
+from ingestion.load import Loader, load_extract, pending
+
+DAY = "2025-01-02"
+EVENTS = f"study/{DAY}/events.ndjson"
+
+
+def load_all(home: Home) -> list[Load]:
+    with Loader(home) as loader:
+        loads = [outcome for _, outcome in loader.load_all(pending(home))]
+    assert all(isinstance(load, Load) for load in loads)
+    return cast("list[Load]", loads)
+
+
+def load_one(home: Home) -> Load:
+    [extract] = pending(home)
+    return load_extract(home, extract)
+
+
+def test_every_row_is_accounted_for(home: Home, put: Put, query: Query) -> None:
+    put(
+        EVENTS, ndjson(event(2), "{torn", "", event(1), event(3, event_type="unheard"), event(4, user_id=...), event(1))
+    )
+    load = load_one(home)
+    assert (load.rows_read, load.rows_accepted, load.rows_rejected, load.rows_erased) == (6, 3, 3, 0)
+    assert load.rejected == {"malformed": 1, "unknown_event_type": 1, "missing_field": 1}
+    assert (load.files, load.bytes) == (1, sum(file.size for file in load.file_set))
+    rows = "select source_file, source_line, load_id, extract_date from lake.raw.study_events order by source_line"
+    assert query(rows) == [("events.ndjson", line, load.load_id, date(2025, 1, 2)) for line in (1, 4, 7)]
+    assert query("select source_line, reason, load_id from lake.raw.quarantine order by 1") == [
+        (2, "malformed", load.load_id),
+        (5, "unknown_event_type", load.load_id),
+        (6, "missing_field", load.load_id),
+    ]
+    assert query("select raw from lake.raw.quarantine where reason = 'malformed'") == [("{torn",)]
+    assert ledger.active_loads(home) == {("study", "events", date(2025, 1, 2)): load}
+    counted = "rows_read, rows_valid, rows_rejected, rejected_malformed, rejected_invalid_field, rows_erased, files"
+    assert query(f"select {counted} from lake.raw.loads") == [(6, 3, 3, 1, 0, 0, 1)]
+    assert ledger.verify(home) == []
+
+
+def test_rows_lie_in_the_order_of_time(home: Home, put: Put) -> None:
+    put(EVENTS, ndjson(*(event(number) for number in (5, 3, 9, 1))))
+    load_one(home)
+    [path] = Lake(home).raw_files("study", "events")
+    minutes = duckdb.sql(f"select minute(event_ts) from read_parquet($${path}$$)").fetchall()
+    assert minutes == [(1,), (3,), (5,), (9,)]
+
+
+def test_all_files_of_a_stream_are_one_load(home: Home, put: Put, query: Query) -> None:
+    put(EVENTS, ndjson(event(1)))
+    put(f"study/{DAY}/events-b.ndjson.gz", gzip.compress(ndjson(event(2), event(3))))
+    put(f"study/{DAY}/events-c.csv", b"event_id\n")
+    load = load_one(home)
+    assert (load.rows_read, load.files) == (3, 3)
+    assert query("select source_file, count(*) from lake.raw.study_events group by 1 order by 1") == [
+        ("events-b.ndjson.gz", 2),
+        ("events.ndjson", 1),
+    ]
+
+
+def test_an_empty_file_makes_the_date_exist(home: Home, put: Put, query: Query) -> None:
+    put(EVENTS, b"")
+    load = load_one(home)
+    assert load.rows_read == 0
+    assert query("select rows_read, extract_date from lake.raw.loads") == [(0, date(2025, 1, 2))]
+    assert Lake(home).active_loads() == {("study", "events"): {date(2025, 1, 2): load.load_id}}
+    assert pending(home) == []
+
+
+def test_a_changed_date_is_replaced_whole(home: Home, put: Put, query: Query) -> None:
+    path = put(EVENTS, ndjson(event(1), event(2), "torn"))
+    first = load_one(home)
+    assert pending(home) == []
+    os.utime(path, (1, 1))
+    assert pending(home) == []
+    put(EVENTS, ndjson(event(2), event(3), event(4), "other", "torn"))
+    second = load_one(home)
+    assert second.load_id > first.load_id
+    assert query("select row_id from lake.raw.study_events order by 1") == [(event(n)["event_id"],) for n in (2, 3, 4)]
+    assert query("select raw from lake.raw.quarantine order by 1") == [("other",), ("torn",)]
+    assert query("select load_id from lake.raw.loads") == [(second.load_id,)]
+    put(EVENTS, ndjson(event(2)))
+    load_one(home)
+    assert query("from lake.raw.quarantine") == []
+    assert Lake(home).quarantine_files() == []
+    assert ledger.verify(home) == []
+
+
+def test_dates_do_not_touch_each_other(home: Home, put: Put, query: Query) -> None:
+    for day in ("2025-01-03", "2025-01-02"):
+        put(f"study/{day}/events.ndjson", ndjson(event(1), "torn"))
+    assert [str(extract) for extract in pending(home)] == ["study/2025-01-02/events", "study/2025-01-03/events"]
+    assert [str(extract) for extract in pending(home, first=date(2025, 1, 3))] == ["study/2025-01-03/events"]
+    load_all(home)
+    put(EVENTS, b"")
+    load_all(home)
+    assert query("select extract_date, rows_read, rows_rejected from lake.raw.loads order by 1") == [
+        (date(2025, 1, 2), 0, 0),
+        (date(2025, 1, 3), 2, 1),
+    ]
+    assert query("select extract_date, count(*) from lake.raw.study_events group by 1") == [(date(2025, 1, 3), 1)]
+    assert query("select extract_date, raw from lake.raw.quarantine") == [(date(2025, 1, 3), "torn")]
+
+
+def test_a_cleaned_up_landing_zone_withdraws_nothing(home: Home, put: Put, query: Query) -> None:
+    path = put(EVENTS, ndjson(event(1)))
+    put(f"study/{DAY}/manifest.json", manifest(path, rows=1))
+    load_one(home)
+    path.unlink()
+    assert pending(home) == []
+    assert query("select count(*) from lake.raw.study_events") == [(1,)]
+
+
+def manifest(path: Path, **changes: Any) -> bytes:
+    return json.dumps({"files": [{"name": path.name, "rows": 0, "sha256": sha256_of(path)} | changes]}).encode()
+
+
+# --- what cannot be loaded ---
+
+
+def break_with_directory(put: Put) -> None:
+    put(EVENTS, b"").unlink()
+    put(f"{EVENTS}/x", b"")
+
+
+def break_with_torn_gzip(put: Put) -> None:
+    put(EVENTS, b"").unlink()
+    put(f"{EVENTS}.gz", gzip.compress(ndjson(event(1)))[:-3])
+
+
+def break_with_parquet(put: Put) -> None:
+    put(EVENTS, b"").unlink()
+    put(f"study/{DAY}/events.parquet", b"no parquet")
+
+
+def break_with_rows(put: Put) -> None:
+    put(f"study/{DAY}/manifest.json", manifest(put(EVENTS, ndjson(event(1), "torn")), rows=1))
+
+
+def break_with_hash(put: Put) -> None:
+    put(f"study/{DAY}/manifest.json", manifest(put(EVENTS, ndjson(event(1))), rows=1, sha256="0" * 64))
+
+
+def break_with_missing_file(put: Put) -> None:
+    path = put(f"study/{DAY}/events-2.ndjson", ndjson(event(1)))
+    put(f"study/{DAY}/manifest.json", manifest(path, rows=1))
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "message"),
+    [
+        (break_with_directory, r"study/2025-01-02/events\.ndjson: a directory"),
+        (break_with_torn_gzip, r"study/2025-01-02/events\.ndjson\.gz: "),
+        (break_with_parquet, r"study/2025-01-02/events\.parquet: "),
+        (break_with_rows, r"study/2025-01-02/events\.ndjson: 2 rows, but 1 in manifest\.json"),
+        (break_with_hash, r"study/2025-01-02/events\.ndjson: sha256 "),
+        (break_with_missing_file, r"study/2025-01-02/events-2\.ndjson: listed in manifest\.json, but not there"),
+    ],
+)
+def test_a_failed_load_leaves_the_lake_as_it_was(home: Home, put: Put, query: Query, breaks: Any, message: str) -> None:
+    put(EVENTS, ndjson(event(1), event(2)))
+    before = load_one(home)
+    breaks(put)
+    [extract] = pending(home)
+    with pytest.raises(ExtractError, match=f"^{message}"):
+        load_extract(home, extract)
+    assert query("select load_id, rows_read from lake.raw.loads") == [(before.load_id, 2)]
+    assert query("select count(*) from lake.raw.study_events") == [(2,)]
+    [failure] = ledger.failed_loads(home)
+    assert failure.key == before.key
+    assert failure.error.startswith("study/2025-01-02/events")
+    assert pending(home) == [extract]
+
+
+def test_one_failure_stops_nothing_else(
+    home: Home, put: Put, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
+    put(f"study/{DAY}/events.parquet", b"no parquet")
+    put(f"study/{DAY}/topics.csv", b"topic_id,name\n20000000-0000-4000-8000-000000000001,fractions\n")
+    put("study/2025-01-03/events.ndjson", ndjson(event(1)))
+    assert cli.main(["load"]) == 1
+    printed = capsys.readouterr()
+    assert "study/2025-01-02/events: failed: study/2025-01-02/events.parquet: " in printed.err
+    assert "2 extracts loaded, 1 failed; 2 rows read" in printed.out
+    assert cli.main(["status"]) == 0
+    assert "study/2025-01-02/events" in capsys.readouterr().out
+    assert cli.main(["verify"]) == 0
+    assert cli.main(["load", "--from", "2025-01-03"]) == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(home: Home, put: Put) -> None:
+    put(EVENTS, ndjson(event(1))).chmod(0)
+    with pytest.raises(ExtractError, match="Permission denied"):
+        load_one(home)
+
+
+def test_a_file_that_changes_while_it_is_read(home: Home, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put(EVENTS, ndjson(event(1)))
+    judge = loading.judge
+
+    def slow_judge(*arguments: Any) -> Any:
+        path.write_bytes(ndjson(event(1), event(2)))
+        return judge(*arguments)
+
+    monkeypatch.setattr(loading, "judge", slow_judge)
+    with pytest.raises(ExtractError, match="changed while it was read"):
+        load_one(home)
+
+
+# --- pieces ---
+
+
+def test_a_load_in_pieces_is_the_same(home: Home, put: Put, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [event(n, extra=n) if n % 3 else "torn" for n in range(50)]
+    put(EVENTS, ndjson(*rows))
+    everything = "select * exclude (load_id) from lake.raw.study_events order by source_line"
+    whole, stored = load_one(home), query(everything)
+    monkeypatch.setattr("ingestion.readers._PIECE_ROWS", 7)
+    put(EVENTS, ndjson(*rows) + b"\n")
+    seen: list[int] = []
+    [extract] = pending(home)
+    pieces = load_extract(home, extract, lambda _, rows: seen.append(rows))
+    assert seen == [7, 14, 21, 28, 35, 42, 49, 50]
+    assert (pieces.rows_read, pieces.rejected, pieces.drift) == (whole.rows_read, whole.rejected, whole.drift)
+    assert [(drift.field, drift.rows) for drift in pieces.drift] == [("extra", 33)]
+    assert query(everything) == stored
+
+
+# --- crashes ---
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from ingestion import lake
+from ingestion.home import Home
+from ingestion.load import Loader, pending
+
+home, steps = Home(Path(sys.argv[1])), int(sys.argv[2])
+
+def counted(method):
+    def step(*arguments, **named):
+        global steps
+        if steps == 0:
+            os._exit(9)
+        steps -= 1
+        return method(*arguments, **named)
+    return step
+
+lake.Table.write, lake.Table.commit = counted(lake.Table.write), counted(lake.Table.commit)
+with Loader(home) as loader:
+    for extract in pending(home):
+        loader.load(extract)
+"""
+
+
+@pytest.mark.parametrize("loaded_before", [False, True])
+def test_a_load_killed_at_any_step_has_not_happened_or_is_whole(
+    home: Home, put: Put, query: Query, loaded_before: bool
+) -> None:
+    state = "select row_id, load_id from lake.raw.study_events union all select raw, load_id from lake.raw.quarantine"
+    loads = "select load_id, rows_read from lake.raw.loads"
+    if loaded_before:
+        put(EVENTS, ndjson(event(1), "torn"))
+        load_one(home)
+    for steps in range(20):
+        put(EVENTS, ndjson(event(2), event(3), *["torn"] * (steps + 2)))
+        before = sorted(query(state)), query(loads)
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(home.root), str(steps)], check=False).returncode
+        after = sorted(query(state)), query(loads)
+        assert ledger.verify(home) == []
+        if killed == 0:
+            break
+        assert killed == 9
+        if pending(home):
+            assert after == before
+        else:
+            assert after[1][0][1] == 4 + steps
+            assert len({load_id for _, load_id in after[0]}) == 1
+    else:
+        pytest.fail("the load never came to its end")
+    assert steps >= 5
+    assert query("select count(*) from lake.raw.quarantine") == [(steps + 2,)]
+    assert len(Lake(home).quarantine_files()) == 1
+
+
+# --- the ledger ---
+
+
+def test_the_ledger_is_merged_now_and_then(home: Home, put: Put, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "_MERGE_AT", 4)
+    for day in range(1, 10):
+        put(f"study/2025-01-{day:02d}/events.ndjson", b"")
+    loads = load_all(home)
+    assert len(Lake(home).ledger_files()) < 4
+    assert query("select load_id from lake.raw.loads order by 1") == [(load.load_id,) for load in loads]
+    assert list(ledger.active_loads(home).values()) == loads
+
+
+def test_a_ledger_that_is_wrong_is_found_out(home: Home, put: Put) -> None:
+    put(EVENTS, ndjson(event(1), "torn"))
+    load = load_one(home)
+    lake = Lake(home)
+    quarantined = home.lake / "quarantine" / lake.quarantine.files()[0]
+    lake.quarantine.commit({"system": "study", "stream": "events", "extract_date": DAY}, [], keep=lambda path: False)
+    quarantined.unlink()
+    place = (load.load_id, "study", "events", date(2025, 1, 2))
+    assert ledger.verify(home) == [Difference(*place, "rejected_malformed", 1, 0)]
+    assert ledger.verify(home, ["other"]) == []
+
+
+def test_a_load_that_does_not_balance_is_none(home: Home, put: Put) -> None:
+    put(EVENTS, ndjson(event(1)))
+    load = load_one(home)
+    with pytest.raises(AssertionError, match="does not balance"):
+        dataclasses.replace(load, rows_accepted=2)

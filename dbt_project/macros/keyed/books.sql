@@ -52,7 +52,7 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 
 {# What a model's rows depend on besides its producers: its own code and the project's settings. As-of has a rule of its own. #}
 {% macro keyed_settings() %}
-    {%- set settings = [model.raw_code] -%}
+    {%- set settings = [keyed_code(model.unique_id)] -%}
     {%- for name in ['inactivity_minutes', 'complete_scroll_depth_percent', 'abandoned_after_hours'] -%}
         {%- do settings.append(name ~ '=' ~ var(name)) -%}
     {%- endfor -%}
@@ -126,4 +126,14 @@ In one place, at the end of the run: two consumers that prune at once would conf
     delete from {{ builds }} where (model, batch) not in (select (model, max(batch)) from {{ builds }} group by model);
     delete from {{ progress }} where rowid not in (select max(rowid) from {{ progress }} group by consumer, producer)
     {%- endif -%}
+{% endmacro %}
+
+{# The code of a model and of the views and tables between it and the keyed models that it reads: what they say is part of it. #}
+{% macro keyed_code(unique_id) %}
+    {%- set node = graph.nodes[unique_id] -%}
+    {%- set code = [node.raw_code] -%}
+    {%- for parent in node.depends_on.nodes | sort if parent in graph.nodes and graph.nodes[parent].config.materialized != 'keyed' -%}
+        {%- do code.append(keyed_code(parent)) -%}
+    {%- endfor -%}
+    {{ return(code | join('|')) }}
 {% endmacro %}

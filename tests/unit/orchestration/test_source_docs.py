@@ -1,7 +1,20 @@
-"""The dbt sources of the streams say what the contracts say."""
+"""The dbt sources have the columns that the lake has."""
 
+import yaml
+
+from ingestion.lake import LOAD_COLUMNS, QUARANTINE_COLUMNS
 from orchestration.source_docs import SOURCES, render
 
 
-def test_the_sources_are_those_of_the_contracts() -> None:
+def test_the_streams_are_those_of_the_contracts() -> None:
     assert SOURCES.read_text(encoding="utf-8") == render(), "run `python -m orchestration.source_docs`"
+
+
+def test_the_books_have_the_columns_of_the_lake() -> None:
+    document = yaml.safe_load((SOURCES.parent / "operations" / "sources.yml").read_text(encoding="utf-8"))
+    tables = {
+        table["name"]: [(column["name"], column["data_type"].upper()) for column in table["columns"]]
+        for source in document["sources"]
+        for table in source["tables"]
+    }
+    assert tables == {"loads": list(LOAD_COLUMNS), "quarantine": list(QUARANTINE_COLUMNS)}

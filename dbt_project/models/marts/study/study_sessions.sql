@@ -18,9 +18,9 @@ spans as (
         session_id,
         user_id,
         started_at,
-        coalesce(ended_at, last_event_at) as until
+        coalesce(ended_at, last_present_at) as until
     from sessions
-    where coalesce(ended_at, last_event_at) > started_at
+    where coalesce(ended_at, last_present_at) > started_at
 ),
 
 neighbours as (

@@ -1,0 +1,18 @@
+{{ config(meta={'dagster': {'ref': {'name': 'topic_daily_stats'}}}) }}
+
+with topic_daily_stats as (
+    select topic_id, date, questions_attempted, questions_correct
+    from {{ ref('topic_daily_stats') }}
+),
+
+question_attempts as (
+    select
+        topic_id,
+        cast(attempted_at as date) as date,
+        count(*) as questions_attempted,
+        {{ count_where('is_correct') }} as questions_correct
+    from {{ ref('question_attempts') }}
+    group by topic_id, cast(attempted_at as date)
+)
+
+{{ rows_that_disagree('topic_daily_stats', 'question_attempts', ['topic_id', 'date'], ['questions_attempted', 'questions_correct']) }}

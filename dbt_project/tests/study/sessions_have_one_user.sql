@@ -1,0 +1,9 @@
+{{ config(severity='warn') }}
+
+select
+    session_id,
+    user_id,
+    users,
+    events
+from {{ ref('int_study__sessions') }}
+where users > 1

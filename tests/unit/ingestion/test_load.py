@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import gzip
+import io
 import json
 import os
 import subprocess
 import sys
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import Put, Query, event, ndjson
 
@@ -140,6 +144,41 @@ def manifest(path: Path, **changes: Any) -> bytes:
     return json.dumps({"files": [{"name": path.name, "rows": 0, "sha256": sha256_of(path)} | changes]}).encode()
 
 
+def test_the_same_events_are_the_same_rows_in_every_format(home: Home, put: Put, query: Query) -> None:
+    rows = [
+        event(1, client_ts="2025-01-02T00:00:00.25+01:00"),
+        event(
+            2, event_type="xp_earned", topic_id=..., properties={"xp_amount": 5, "xp_source": 'a "b", c\nd', "odd": 1.5}
+        ),
+        event(3, event_type="question_submit", properties={"is_correct": True}, question_id=event(7)["event_id"]),
+        event(4, user_id=...),
+    ]
+    put("study/2025-01-02/events.ndjson", ndjson(*rows))
+    put("study/2025-01-03/events.ndjson.zst", pa.Codec("zstd").compress(ndjson(*rows), asbytes=True))
+    text = [{k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in rows]
+    names = sorted({name for row in rows for name in row})
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names)
+    writer.writeheader()
+    writer.writerows(text)
+    put("study/2025-01-04/events.csv", out.getvalue().encode())
+    instants = [
+        {k: datetime.fromisoformat(v) if k in ("event_ts", "client_ts") else v for k, v in row.items()} for row in rows
+    ]
+    for day, values in ((5, text), (6, instants)):
+        table = pa.table({name: pa.array([row.get(name) for row in values]) for name in names})
+        pq.write_table(table, put(f"study/2025-01-{day:02d}/events.parquet", b""))
+    loads = load_all(home)
+    assert [(load.rows_accepted, load.rejected) for load in loads] == [(3, {"missing_field": 1})] * 5
+    content = "* exclude (source_file, source_line, load_id, extract_date)"
+    assert query(f"select count(*) from (select distinct {content} from lake.raw.study_events)") == [(3,)]
+    assert query("select source_line from lake.raw.study_events where source_file like '%csv' order by 1") == [
+        (1,),
+        (2,),
+        (3,),
+    ]
+
+
 # --- what cannot be loaded ---
 
 
@@ -252,6 +291,31 @@ def test_a_load_in_pieces_is_the_same(home: Home, put: Put, query: Query, monkey
     assert (pieces.rows_read, pieces.rejected, pieces.drift) == (whole.rows_read, whole.rejected, whole.drift)
     assert [(drift.field, drift.rows) for drift in pieces.drift] == [("extra", 33)]
     assert query(everything) == stored
+
+
+def test_the_folder_for_what_memory_cannot_hold_is_cleaned_up(home: Home, put: Put) -> None:
+    put(EVENTS, ndjson(*(event(n) for n in range(20_000))))
+    left_behind = home.work / "load.tmp" / "0" / "duckdb_temp_storage_DEFAULT-0.tmp"
+    left_behind.parent.mkdir(parents=True)
+    left_behind.write_text("of a load that was killed")
+    with Loader(home) as loader:
+        assert not left_behind.exists()
+        [(_, load)] = loader.load_all(pending(home))
+    assert isinstance(load, Load)
+    assert load.rows_accepted == 20_000
+    assert not (home.work / "load.tmp").exists()
+
+
+def test_a_caller_that_stops_halfway_leaves_a_loader_that_goes_on(home: Home, put: Put) -> None:
+    for day in range(1, 9):
+        put(f"study/2025-01-{day:02d}/events.ndjson", ndjson(event(1)))
+    with Loader(home) as loader:
+        outcomes = loader.load_all(pending(home))
+        next(outcomes)
+        outcomes.close()
+        assert len(ledger.active_loads(home)) == 1
+        assert len([*loader.load_all(pending(home))]) == 7
+    assert pending(home) == []
 
 
 # --- crashes ---

@@ -461,3 +461,19 @@ def test_a_parquet_file_cut_short(tmp_path: Path) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="No such file"):
         rows(tmp_path / "events.ndjson")
+
+
+def test_the_rows_of_a_batches_stream_are_typed_by_the_batch(tmp_path: Path) -> None:
+    stream = Stream(
+        system="assessment",
+        name="batches",
+        kind="batches",
+        envelope=(Field(name="seq", type="int"),),
+        identity=("seq",),
+        batch=(Field(name="user_id", type="uuid"), Field(name="events", type="list")),
+        list_field="events",
+    )
+    path = tmp_path / "batches.csv"
+    path.write_text('seq,user_id,events\n5,u,"[{""seq"": 1}]"\n')
+    [table] = read_documents(duckdb.connect(), stream, path)
+    assert json.loads(table["doc"][0].as_py()) == {"seq": "5", "user_id": "u", "events": [{"seq": 1}]}

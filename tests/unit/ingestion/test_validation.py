@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from judging import KEY, U1, U2, assessment, batch, batch_event, one, run, stream, study
 
 from ingestion.contract import load_contracts, raw_columns
+from ingestion.exact import Exact
 from ingestion.privacy import keyed_hash
 from ingestion.validation import Drift
 
@@ -358,6 +360,59 @@ def test_nul_and_odd_characters_are_kept() -> None:
     row = one(STUDY, study("session_pause", {"pause_reason": 'a\x00b\u2028"\\\U0001f600'}))
     assert isinstance(row, dict)
     assert json.loads(row["payload"]) == {"pause_reason": 'a\x00b\u2028"\\\U0001f600'}
+
+
+def test_both_ways_to_a_stored_payload_give_one_text() -> None:
+    """Random payloads of every type: the engine's text is Python's, and no spelling of a row changes anything."""
+    chance = random.Random(11)
+    texts = ["", "A", "é\u2028", 'q"\\/', "\x00\n\x1f", "null", "1.0", "x" * 70, "a@b.org"]
+    numbers = [
+        "0",
+        "-0",
+        "1",
+        "5.0",
+        "2.50",
+        "0.1",
+        "1e1",
+        "12.345678901234567",
+        "100000000000.5",
+        "1E-7",
+        "99999999999999999999",
+    ]
+    scalars = [
+        *map(json.dumps, texts),
+        *numbers,
+        "true",
+        "false",
+        "null",
+        f'"{U2.upper()}"',
+        "[]",
+        '[1.0,{"b":null}]',
+        "{}",
+    ]
+
+    def spell(members: list[tuple[str, str]], space: str) -> str:
+        chance.shuffle(members)
+        return "{" + space + ",".join(f'{space}"{name}"{space}:{value}{space}' for name, value in members) + "}"
+
+    docs: list[str] = []
+    for _ in range(3000):
+        event_type = chance.choice(STUDY.event_types)
+        fields = [(field.name, chance.choice(scalars)) for field in event_type.payload if chance.random() < 0.6]
+        if chance.random() < 0.1:
+            fields.append(("more", chance.choice(scalars)))
+        envelope = [(name, json.dumps(value)) for name, value in study(event_type.name).items()]
+        for space in ("", " ", "\t"):
+            docs.append(spell([*envelope, ("properties", spell(fields, space))], space))
+    verdicts = run(STUDY, list(docs))
+    assert len(verdicts.accepted) > 300 and len(verdicts.rejected) > 300
+    exact = Exact(STUDY, KEY)
+    contents: dict[int, set[int]] = {}
+    for row in verdicts.accepted:
+        assert row["payload"] == exact.stored(docs[row["source_line"] - 1], None, row["event_type"])["payload"]
+        contents.setdefault((row["source_line"] - 1) // 3, set()).add(row["content_hash"])
+    assert all(len(hashes) == 1 for hashes in contents.values())
+    assert len(verdicts.accepted) == 3 * len(contents)
 
 
 # --- batches

@@ -1,0 +1,113 @@
+"""The command line of the lake: `python -m ingestion load | status | verify | erase`.
+
+What belongs here: arguments and what is printed. `python -m ingestion.demo` writes demo extracts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from datetime import date
+
+from ingestion import ledger
+from ingestion.erasure import erase
+from ingestion.extracts import Extract, ExtractError, discover
+from ingestion.home import Home
+from ingestion.ledger import Load
+from ingestion.load import Loader, pending
+from ingestion.lock import writer_lock
+
+# Of an extract with so many rows, what is read is told while it is read.
+_LARGE = 100_000
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status is not 0 if anything failed."""
+    parser = argparse.ArgumentParser(prog="python -m ingestion", description="The lake of the folder DAYBOOK_HOME.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    load = commands.add_parser("load", help="load every extract that is new or changed")
+    load.add_argument("--from", dest="first", type=date.fromisoformat, metavar="YYYY-MM-DD", help="first extract date")
+    load.add_argument("--to", dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD", help="last extract date")
+    commands.add_parser("status", help="what was loaded, what is not loaded yet, what failed")
+    commands.add_parser("verify", help="compare the ledger with the rows in the lake")
+    commands.add_parser("erase", help="take a person out of the lake, for good").add_argument("subject_id")
+    chosen = parser.parse_args(arguments)
+    home = Home.from_env()
+    if chosen.command == "load":
+        return _load(home, chosen.first, chosen.last)
+    if chosen.command == "status":
+        return _status(home)
+    if chosen.command == "verify":
+        return _verify(home)
+    return _erase(home, chosen.subject_id)
+
+
+def _load(home: Home, first: date | None, last: date | None) -> int:
+    started = time.monotonic()
+    rows = failures = 0
+    with writer_lock(home, "load"), Loader(home) as loader:
+        for warning in discover(home).warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        extracts = pending(home, first, last)
+        for number, (extract, outcome) in enumerate(loader.load_all(extracts, _tell), 1):
+            place = f"[{number}/{len(extracts)}] {extract}"
+            if isinstance(outcome, ExtractError):
+                failures += 1
+                print(f"{place}: failed: {outcome}", file=sys.stderr)
+            else:
+                rows += outcome.rows_read
+                print(f"{place}: {_counts([outcome])}")
+    seconds = time.monotonic() - started
+    print(f"{len(extracts) - failures} extracts loaded, {failures} failed; {rows:,} rows read in {seconds:.1f} s")
+    return 1 if failures else 0
+
+
+def _tell(extract: Extract, rows: int) -> None:
+    if rows >= _LARGE:
+        print(f"{extract}: {rows:,} rows so far")
+
+
+def _status(home: Home) -> int:
+    by_stream: dict[str, list[Load]] = defaultdict(list)
+    loads = ledger.active_loads(home)
+    for load in loads.values():
+        by_stream[f"{load.system}/{load.stream}"].append(load)
+    print(f"{home.root}")
+    for name, found in sorted(by_stream.items()):
+        dates = [load.extract_date for load in found]
+        print(f"{name}: {len(dates)} dates, {min(dates)} to {max(dates)}: {_counts(found)}")
+    waiting = pending(home)
+    print(f"new or changed: {len(waiting)} extracts{''.join(f'{chr(10)}  {extract}' for extract in waiting)}")
+    for failure in ledger.failed_loads(home):
+        active = loads.get(failure.key)
+        if active is None or active.loaded_at < failure.loaded_at:
+            print(f"failed: {failure.error} ({failure.loaded_at:%Y-%m-%d %H:%M} UTC)")
+    return 0
+
+
+def _verify(home: Home) -> int:
+    differences = ledger.verify(home)
+    for found in differences:
+        place = f"{found.system}/{found.extract_date}/{found.stream}"
+        print(f"{place}: {found.what} is {found.ledger:,} in the ledger, {found.lake:,} in the lake ({found.load_id})")
+    print("the ledger and the lake agree" if not differences else f"{len(differences)} differences")
+    return 1 if differences else 0
+
+
+def _erase(home: Home, subject_id: str) -> int:
+    for load in erase(home, subject_id):
+        print(f"{load.system}/{load.extract_date}/{load.stream}: {_counts([load])}")
+    print("erased from the lake; the landing zone is the source system's, and the marts follow with the next run")
+    return 0
+
+
+def _counts(loads: list[Load]) -> str:
+    read, valid = sum(load.rows_read for load in loads), sum(load.rows_accepted for load in loads)
+    rejected, erased = sum(load.rows_rejected for load in loads), sum(load.rows_erased for load in loads)
+    return f"{read:,} rows read, {valid:,} valid, {rejected:,} rejected, {erased:,} erased"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

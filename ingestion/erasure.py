@@ -1,0 +1,157 @@
+"""Erasure: a person's rows leave the lake, and do not come back with a file that is loaded later.
+
+What belongs here: who is erased, and taking them out of the active loads. What does not: keeping them out of a load
+(`validation.py` judges by the subject fields; `load.py` asks `mentions` about rows that broke their contract).
+
+Who is erased is kept as keyed hashes; the key lies outside the lake, so that a copy of the lake names nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ingestion import ledger
+from ingestion.contract import Stream
+from ingestion.home import Home
+from ingestion.lake import Lake, all_streams, attach_lake, find_stream
+from ingestion.ledger import Load
+from ingestion.lock import writer_lock
+from ingestion.privacy import keyed_hash
+from ingestion.sql import identifier, quoted
+
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# Where an id may stand in a row that could not be read: between quotes, between commas, or among no marks at all.
+_CANDIDATES = (re.compile(r'[^"\\]+'), re.compile(r"[^,\r\n]+"), re.compile(r"[^\s\"',:;{}\[\]\\]+"))
+
+
+def secret_key(home: Home) -> bytes:
+    """The key of the keyed hashes, made once. Without it no hash in the lake can be compared with a new one."""
+    path = home.secret_key
+    if not path.exists():
+        _write_private(path, secrets.token_hex(32))
+    return bytes.fromhex(path.read_text())
+
+
+def erased_subjects(home: Home) -> frozenset[str]:
+    """The keyed hashes of those who were erased."""
+    path = _list_of_erased(home)
+    return frozenset(path.read_text().split()) if path.exists() else frozenset()
+
+
+def mentions(text: str, erased: frozenset[str], key: bytes) -> bool:
+    """Whether a row as it came mentions one of the erased. For rows that may not be readable field by field."""
+    found = {form for pattern in _CANDIDATES for candidate in pattern.findall(text) for form in _forms(candidate)}
+    return any(keyed_hash(key, form) in erased for form in found)
+
+
+def erase(home: Home, subject_id: str) -> list[Load]:
+    """Take a person out of the lake, and keep them out of every later load.
+
+    Each date that held something of them gets a new load without it; these loads are returned. Killed midway, it is
+    finished by being called again.
+    """
+    with writer_lock(home, "erase"), duckdb.connect() as con:
+        con.execute(f"set temp_directory = {quoted(str(home.work / 'erase.tmp'))}")
+        key = secret_key(home)
+        erased = erased_subjects(home) | {keyed_hash(key, form) for form in _forms(subject_id)}
+        _write_private(_list_of_erased(home), "\n".join(sorted(erased)))
+        attach_lake(con, home)
+        lake = Lake(home)
+        loads = ledger.active_loads(home).values()
+        rows = {load_id: rows for stream in all_streams() for load_id, rows in _rows_of(con, stream, subject_id)}
+        rejected = _rejected_rows_of(con, subject_id, erased, key)
+        replaced = [
+            _without(con, lake, load, subject_id, rows.get(load.load_id, 0), rejected.get(load.load_id, Counter()))
+            for load in loads
+            if load.load_id in rows or load.load_id in rejected
+        ]
+        for table in (lake.quarantine, *(lake.raw(stream) for stream in all_streams())):
+            table.vacuum()
+    return replaced
+
+
+def _rows_of(con: duckdb.DuckDBPyConnection, stream: Stream, subject_id: str) -> list[tuple[str, int]]:
+    """How many accepted rows of each active load name the person."""
+    table = f"lake.raw.{stream.system}_{stream.name}"
+    return con.execute(
+        f"select load_id, count(*) from {table} where {_names(stream, subject_id)} group by 1"
+    ).fetchall()
+
+
+def _rejected_rows_of(
+    con: duckdb.DuckDBPyConnection, subject_id: str, erased: frozenset[str], key: bytes
+) -> dict[str, Counter[str]]:
+    """How many rejected rows of each active load mention the person, by reason; these rows' texts become `gone`."""
+    raws = con.execute(
+        "select distinct raw from lake.raw.quarantine where contains(lower(raw), lower(?))", [subject_id]
+    ).fetchall()
+    gone = [raw for (raw,) in raws if mentions(raw, erased, key)]
+    con.register("gone", pa.table({"raw": pa.array(gone, pa.string())}))
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for load_id, reason, rows in con.execute(
+        "select load_id, reason, count(*) from lake.raw.quarantine semi join gone using (raw) group by all"
+    ).fetchall():
+        counts[load_id][reason] = rows
+    return counts
+
+
+def _without(
+    con: duckdb.DuckDBPyConnection, lake: Lake, load: Load, subject_id: str, rows: int, rejected: Counter[str]
+) -> Load:
+    """Put a load without the person in place of one that holds something of them."""
+    stream = find_stream(load.system, load.stream)
+    now = datetime.now(UTC)
+    new = replace(
+        load,
+        load_id=ledger.new_load_id(now),
+        loaded_at=now,
+        rows_accepted=load.rows_accepted - rows,
+        rejected=dict(Counter(load.rejected) - rejected),
+        rows_erased=load.rows_erased + rows + rejected.total(),
+    )
+    own = f"load_id = {quoted(load.load_id)}"
+    table = f"lake.raw.{stream.system}_{stream.name}"
+    accepted = f"from {table} where {own} and not coalesce({_names(stream, subject_id)}, false)"
+    rejected_rows = f"from lake.raw.quarantine where {own} and raw not in (select raw from gone)"
+    ledger.post(con, lake, new, accepted, rejected_rows)
+    return new
+
+
+def _names(stream: Stream, subject_id: str) -> str:
+    """The condition that a row of a stream's raw table names the person in one of its subject fields."""
+    forms = ", ".join(quoted(form) for form in sorted(_forms(subject_id)))
+    model = stream.like or stream
+    subjects = [identifier(field.name) for field in model.envelope if field.subject]
+    for name in {field.name for event in model.event_types for field in event.payload if field.subject}:
+        path = quoted('$."' + name + '"')
+        subjects.append(f"json_extract_string(payload, {path})")
+    return " or ".join(f"{subject} in ({forms})" for subject in subjects) or "false"
+
+
+def _forms(subject_id: str) -> set[str]:
+    """The spellings under which an id may be stored: ids are kept as they come, UUIDs in lower case."""
+    return {subject_id, subject_id.lower()} if _UUID.fullmatch(subject_id) else {subject_id}
+
+
+def _list_of_erased(home: Home) -> Path:
+    return home.lake / "erased_subjects"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

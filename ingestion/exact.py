@@ -1,0 +1,153 @@
+"""The judge's functions for odd rows: what SQL cannot do exactly, in Python, called by DuckDB with Arrow batches.
+
+What belongs here: reading of one row's JSON where the engine would spell a number anew, and the storing of payloads
+that privacy or schema drift changes. What does not: any verdict (`validation.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
+
+from ingestion.canonical import Json, canonical, compact, parse
+from ingestion.contract import Field, Stream
+from ingestion.privacy import MAX_GRAIN_LENGTH, OTHER, holds_email, protect, scrub, scrub_json
+
+MAX_SHOWN = 200  # characters of an offending value
+_MAX_NAME = 64  # characters of a field's name in a drift report
+
+_TEXTS = pa.list_(pa.string())
+_ENTRIES = pa.struct({"k": _TEXTS, "v": _TEXTS})
+_STORED = pa.struct({"payload": pa.string(), "unknown": _TEXTS})
+
+
+class Exact:
+    """The functions of one stream and one key, registered in a connection under names of their own."""
+
+    def __init__(self, stream: Stream, key: bytes) -> None:
+        """The functions for rows of `stream`, free text hashed with `key`."""
+        self._stream = stream
+        self._key = key
+        self._envelope = {field.name for field in stream.envelope}
+        self._batch = {field.name for field in stream.batch}
+        self._payload: Mapping[str | None, Mapping[str, Field]] = {
+            event_type.name: {field.name: field for field in event_type.payload} for event_type in stream.event_types
+        }
+        digest = hashlib.sha256(b"|".join((stream.system.encode(), stream.name.encode(), key))).hexdigest()
+        self.stored_name = f"daybook_stored_{digest[:16]}"
+
+    def register(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make the functions known to a connection; again and again does no harm."""
+        functions: list[tuple[str, Callable[..., Any], int, str, pa.DataType]] = [
+            (self.stored_name, self.stored, 3, "STRUCT(payload VARCHAR, unknown VARCHAR[])", _STORED),
+            ("daybook_canonical", _canonical, 1, "VARCHAR", pa.string()),
+            ("daybook_open", _open, 2, "VARCHAR", pa.string()),
+            ("daybook_grain", _grain, 1, "VARCHAR", pa.string()),
+            ("daybook_shown", _shown, 1, "VARCHAR", pa.string()),
+            ("daybook_entries", _entries, 2, "STRUCT(k VARCHAR[], v VARCHAR[])", _ENTRIES),
+            ("daybook_size", _size, 2, "BIGINT", pa.int64()),
+            ("daybook_members", _members, 2, "VARCHAR[]", _TEXTS),
+            ("daybook_alone", _alone, 3, "VARCHAR", pa.string()),
+        ]
+        for name, function, arguments, sql_type, arrow_type in functions:
+            try:
+                con.create_function(
+                    name,
+                    _in_batches(function, arguments, arrow_type),
+                    ["VARCHAR"] * arguments,
+                    sql_type,
+                    type=PythonUDFType.ARROW,
+                    null_handling=FunctionNullHandling.SPECIAL,
+                )
+            except duckdb.NotImplementedException:  # it is there already; nothing else is asked of it
+                return
+
+    def stored(self, doc: str, batch: str | None, event_type: str | None) -> dict[str, Json]:
+        """The payload as stored, and the names of the fields that the contract does not know."""
+        row = parse(doc)
+        fields = self._payload.get(event_type, {})
+        payload = row.get(self._stream.payload_field)
+        stored: dict[str, Json] = {}
+        unknown: list[str] = []
+        for name, value in (payload or {}).items():
+            if value is None:
+                continue
+            if name in fields:
+                stored[name] = protect(fields[name], value, self._key)
+            else:
+                unknown.append(name)
+                stored.setdefault(scrub(name), scrub_json(value))
+        for envelope, known in ((row, self._envelope), (parse(batch) if batch is not None else {}, self._batch)):
+            for name, value in envelope.items():
+                if name not in known and value is not None:
+                    unknown.append(name)
+                    if name not in fields and name not in (payload or {}):
+                        stored.setdefault(scrub(name), scrub_json(value))
+        text = None if payload is None and not stored else canonical(stored)
+        return {"payload": text, "unknown": sorted({scrub(name)[:_MAX_NAME] for name in unknown})}
+
+
+def _canonical(text: str) -> str:
+    """The canonical text of a JSON value."""
+    return canonical(parse(text))
+
+
+def _open(text: str, limit: str | None) -> str:
+    """An open JSON value as a column stores it: text as it is, scalars as JSON, else (under a limit) a hash."""
+    value = parse(text)
+    shown = value if isinstance(value, str) else canonical(value)
+    if limit is None or (not isinstance(value, dict | list) and len(shown) <= int(limit) and not holds_email(shown)):
+        return shown
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _grain(text: str) -> str:
+    """A text that marts group by."""
+    value: str = parse(text)
+    return OTHER if len(value) > MAX_GRAIN_LENGTH or holds_email(value) else value
+
+
+def _shown(text: str) -> str:
+    """An offending value as the quarantine's detail shows it."""
+    shown = scrub(text)
+    return shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "…"
+
+
+def _entries(doc: str, payload_field: str) -> dict[str, list[str]]:
+    """Names and values of a payload, numbers as spelled."""
+    payload = parse(doc)[payload_field]
+    return {"k": list(payload), "v": [compact(value) for value in payload.values()]}
+
+
+def _size(doc: str, payload_field: str) -> int:
+    """Bytes of a payload as compact JSON."""
+    return len(compact(parse(doc)[payload_field]).encode())
+
+
+def _members(doc: str, list_field: str) -> list[str]:
+    """The values in a list of a JSON object, numbers as spelled."""
+    return [compact(value) for value in parse(doc)[list_field]]
+
+
+def _alone(batch: str, list_field: str, event: str) -> str:
+    """A batch with one event only: what is needed to judge the event again."""
+    return compact({**parse(batch), list_field: [parse(event)]})
+
+
+def _in_batches(function: Callable[..., Any], arguments: int, kind: pa.DataType) -> Callable[..., pa.Array]:
+    def batch(*columns: pa.ChunkedArray) -> pa.Array:
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        return pa.array([None if row[0] is None else function(*row) for row in rows], type=kind)
+
+    # DuckDB counts the parameters of what it is given
+    shapes: dict[int, Callable[..., pa.Array]] = {
+        1: lambda a: batch(a),
+        2: lambda a, b: batch(a, b),
+        3: lambda a, b, c: batch(a, b, c),
+    }
+    return shapes[arguments]

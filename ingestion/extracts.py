@@ -1,0 +1,286 @@
+"""What lies in the landing zone, and which of it is new or changed.
+
+What belongs here: the names of files and folders, the manifest, the comparison with what was loaded before.
+What does not: the rows inside the files (`readers.py`), and loading them (`load.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from ingestion.contract import load_contracts
+from ingestion.home import Home
+from ingestion.readers import split_name
+
+MANIFEST = "manifest.json"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UNFINISHED = (".tmp", ".part")
+
+
+class ExtractError(Exception):
+    """An extract that cannot be loaded; the message names the file, relative to the landing zone, and the cause."""
+
+
+@dataclass(frozen=True)
+class ExtractFile:
+    """One file of an extract; `missing`: the manifest lists it, and it is not there."""
+
+    path: Path
+    name: str
+    size: int
+    modified_ns: int
+    missing: bool = False
+
+    @property
+    def place(self) -> str:
+        """The file as messages name it: relative to the landing zone."""
+        return _place(self.path)
+
+
+@dataclass(frozen=True)
+class Extract:
+    """The files of one stream and extract date, by name."""
+
+    system: str
+    stream: str
+    extract_date: date
+    files: tuple[ExtractFile, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+        return self.files[0].path.parent
+
+    def __str__(self) -> str:
+        """The extract as messages name it."""
+        return f"{self.system}/{self.extract_date}/{self.stream}"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What lies in the landing zone: the extracts, by date, system and stream, and what was passed over and why."""
+
+    extracts: list[Extract]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class RecordedFile:
+    """A file as the ledger recorded it when it was loaded."""
+
+    name: str
+    size: int
+    modified_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ManifestEntry:
+    """What a manifest says of a file: its rows, and the hash of the file as it lies."""
+
+    rows: int
+    sha256: str
+
+
+def discover(home: Home) -> Discovery:
+    """Everything in the landing zone, sorted."""
+    streams = {name: [stream.name for stream in contract.streams] for name, contract in load_contracts().items()}
+    extracts: list[Extract] = []
+    warnings: list[str] = []
+    for system in _listed(home.landing, warnings, home.landing):
+        if system.name not in streams or not system.is_dir():
+            warnings.append(f"{system.name}: not the folder of a system; ignored")
+            continue
+        for folder in _listed(system, warnings, home.landing):
+            day = _date_of(folder)
+            if day is None:
+                warnings.append(f"{_relative(folder, home.landing)}: not a folder of a date; ignored")
+            else:
+                found = _files_by_stream(folder, streams[system.name], warnings, home.landing)
+                extracts += [Extract(system.name, stream, day, files) for stream, files in found.items()]
+    extracts.sort(key=lambda extract: (extract.extract_date, extract.system, extract.stream))
+    return Discovery(extracts, warnings)
+
+
+def select_pending(
+    extracts: Iterable[Extract],
+    recorded: Mapping[tuple[str, str, date], tuple[RecordedFile, ...]],
+    checksum: Callable[[Path], str],
+    first: date | None = None,
+    last: date | None = None,
+) -> list[Extract]:
+    """Those within the inclusive range of dates that are new, or differ from what the ledger recorded."""
+    return [
+        extract
+        for extract in extracts
+        if (first is None or first <= extract.extract_date)
+        and (last is None or extract.extract_date <= last)
+        and is_changed(extract.files, recorded.get((extract.system, extract.stream, extract.extract_date)), checksum)
+    ]
+
+
+def is_changed(
+    files: tuple[ExtractFile, ...], recorded: tuple[RecordedFile, ...] | None, checksum: Callable[[Path], str]
+) -> bool:
+    """Whether the set of (name, size, time) differs from the recorded one; where only times differ, checksums decide.
+
+    A landing folder may be emptied after loading: that neither withdraws nor changes anything, whatever a manifest
+    that was left behind still lists.
+    """
+    if recorded is None:
+        return True
+    known = {file.name: file for file in recorded}
+    if all(file.missing for file in files):
+        return not {file.name for file in files} <= known.keys()
+    if {(file.name, file.size) for file in files} != {(file.name, file.size) for file in recorded}:
+        return True
+    if any(file.missing for file in files):
+        return True
+    try:
+        return any(
+            file.modified_ns != known[file.name].modified_ns and checksum(file.path) != known[file.name].sha256
+            for file in files
+        )
+    except OSError:
+        return True  # loading it will say what is wrong with the file
+
+
+def sha256_of(path: Path) -> str:
+    """The hex SHA-256 of a file as it lies."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> dict[str, ManifestEntry] | None:
+    """What the manifest of a date folder says, by file name; None where there is none. Raises ExtractError."""
+    path = folder / MANIFEST
+    try:
+        entries = json.loads(path.read_bytes())["files"]
+        manifest: dict[str, ManifestEntry] = {}
+        for entry in entries:
+            name, rows, sha256 = entry["name"], entry["rows"], entry["sha256"]
+            if not isinstance(name, str) or name in manifest or "/" in name:
+                raise ValueError(f"{name!r} is no file name, or stands twice")
+            if type(rows) is not int or not re.fullmatch("[0-9a-f]{64}", str(sha256).lower()):
+                raise ValueError(f"{name}: rows or sha256 is none")
+            manifest[name] = ManifestEntry(rows, sha256.lower())
+        return manifest
+    except FileNotFoundError:
+        return None
+    except KeyError as error:
+        raise ExtractError(f"{_place(path)}: {error.args[0]!r} is missing") from error
+    except OSError as error:
+        raise ExtractError(f"{_place(path)}: {error.strerror}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ExtractError(f"{_place(path)}: cannot be read as a manifest: {error}") from error
+
+
+def verify(extract: Extract, landing: Path) -> dict[str, ManifestEntry] | None:
+    """Check that every file may be read at all, and that the manifest lists what lies there. Raises ExtractError.
+
+    Returns the manifest; rows and hashes are compared while the files are read.
+    """
+    manifest = read_manifest(extract.folder)
+    for file in extract.files:
+        place = file.place
+        if file.missing:
+            raise ExtractError(f"{place}: listed in {MANIFEST}, but not there")
+        try:
+            if not file.path.resolve(strict=True).is_relative_to(landing.resolve()):
+                raise ExtractError(f"{place}: a link that leads out of the landing zone")
+            mode = file.path.stat().st_mode
+        except OSError as error:
+            raise ExtractError(f"{place}: {error.strerror}") from error
+        except RuntimeError as error:
+            raise ExtractError(f"{place}: a link that leads to itself") from error
+        if stat.S_ISDIR(mode):
+            raise ExtractError(f"{place}: a directory where a file is expected")
+        if not stat.S_ISREG(mode):
+            raise ExtractError(f"{place}: not a regular file")
+        if manifest is not None and file.name not in manifest:
+            raise ExtractError(f"{place}: not listed in {MANIFEST}")
+    return manifest
+
+
+def stream_of(name: str, streams: Iterable[str]) -> str | None:
+    """The stream that a file name belongs to: `<stream>[-anything]` and the suffix of a format."""
+    named = split_name(name)
+    if named is None:
+        return None
+    stream, _, _ = named[0].partition("-")
+    return stream if stream in streams else None
+
+
+def _files_by_stream(
+    folder: Path, streams: list[str], warnings: list[str], landing: Path
+) -> dict[str, tuple[ExtractFile, ...]]:
+    found: dict[str, list[ExtractFile]] = defaultdict(list)
+    names = set()
+    for path in _listed(folder, warnings, landing):
+        names.add(path.name)
+        stream = stream_of(path.name, streams)
+        if stream is not None:
+            found[stream].append(_stated(path))
+        elif path.name.endswith(_UNFINISHED):
+            warnings.append(f"{_relative(path, landing)}: not finished; ignored")
+        elif path.name != MANIFEST:
+            warnings.append(f"{_relative(path, landing)}: not the name of an extract file; ignored")
+    if MANIFEST in names:
+        try:
+            listed = read_manifest(folder) or {}
+        except ExtractError as error:
+            warnings.append(str(error))
+            listed = {}
+        for name in sorted(listed.keys() - names):
+            stream = stream_of(name, streams)
+            if stream is not None:
+                found[stream].append(ExtractFile(folder / name, name, 0, 0, missing=True))
+            else:
+                warnings.append(f"{_relative(folder / MANIFEST, landing)}: lists {name}, which belongs to no stream")
+    # Bytewise, as the order of the copies of an event is defined.
+    return {stream: tuple(sorted(files, key=lambda file: os.fsencode(file.name))) for stream, files in found.items()}
+
+
+def _stated(path: Path) -> ExtractFile:
+    try:
+        found = path.stat()
+    except OSError:
+        found = path.lstat()  # a link to nothing: loading it will say so
+    return ExtractFile(path, path.name, found.st_size, found.st_mtime_ns)
+
+
+def _listed(folder: Path, warnings: list[str], landing: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        warnings.append(f"{_relative(folder, landing)}: {error.strerror}; ignored")
+        return []
+
+
+def _date_of(folder: Path) -> date | None:
+    if not _DATE.fullmatch(folder.name) or not folder.is_dir():
+        return None
+    try:
+        return date.fromisoformat(folder.name)
+    except ValueError:
+        return None
+
+
+def _relative(path: Path, landing: Path) -> str:
+    return path.relative_to(landing).as_posix()
+
+
+def _place(path: Path) -> str:
+    """<system>/<date>/<name>: a file of a date folder, relative to the landing zone."""
+    return "/".join(path.parts[-3:])

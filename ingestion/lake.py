@@ -1,0 +1,312 @@
+"""The lake: Delta tables of raw rows, quarantine and ledger.
+
+What belongs here: where the tables lie, how files are committed to them, and how a reader sees them as views.
+What does not: what is in a load (`load.py`) and in a ledger row (`ledger.py`).
+
+DuckDB writes each Parquet file; a commit adds it to the Delta log and removes the file that it replaces. A file is
+named after its load, so the active load of a date is read from the log, never from data. The commit on a raw table is
+the one switch of a load: quarantine and ledger rows are written before it, and count only if their load is active.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable, Field, Schema
+from deltalake.exceptions import TableNotFoundError
+from deltalake.schema import ArrayType, PrimitiveType
+from deltalake.transaction import AddAction, RemoveAction
+
+from ingestion.contract import Stream, load_contracts, raw_columns
+from ingestion.home import Home
+from ingestion.sql import identifier, quoted
+
+Columns = tuple[tuple[str, str], ...]  # (name, DuckDB type)
+
+REASONS = (
+    "malformed",
+    "batch_too_large",
+    "unknown_event_type",
+    "missing_field",
+    "invalid_field",
+    "payload_too_large",
+    "timestamp_out_of_range",
+)
+
+QUARANTINE_COLUMNS: Columns = (
+    ("system", "VARCHAR"),
+    ("stream", "VARCHAR"),
+    ("extract_date", "DATE"),
+    ("source_file", "VARCHAR"),
+    ("source_line", "BIGINT"),
+    ("batch_index", "INTEGER"),
+    ("reason", "VARCHAR"),
+    ("detail", "VARCHAR"),
+    ("raw", "VARCHAR"),
+    ("load_id", "VARCHAR"),
+)
+
+LOAD_COLUMNS: Columns = (
+    ("load_id", "VARCHAR"),
+    ("system", "VARCHAR"),
+    ("stream", "VARCHAR"),
+    ("extract_date", "DATE"),
+    ("loaded_at", "TIMESTAMP"),
+    ("rows_read", "BIGINT"),
+    ("rows_valid", "BIGINT"),
+    ("rows_rejected", "BIGINT"),
+    *((f"rejected_{reason}", "BIGINT") for reason in REASONS),
+    ("rows_erased", "BIGINT"),
+    ("files", "BIGINT"),
+    ("bytes", "BIGINT"),
+    ("contract_sha256", "VARCHAR"),
+    ("file_set", "VARCHAR"),
+    ("drift", "VARCHAR"),
+)
+LEDGER_COLUMNS: Columns = (*LOAD_COLUMNS, ("status", "VARCHAR"), ("error", "VARCHAR"))
+FAILED_COLUMNS: Columns = (*LOAD_COLUMNS[:5], ("error", "VARCHAR"))
+
+# What the loader adds to a stream's own columns.
+_LOADER_COLUMNS: Columns = (("load_id", "VARCHAR"), ("extract_date", "DATE"))
+
+# Each load opens its tables anew: that costs half with few log entries to read since the last checkpoint.
+_CONFIGURATION: dict[str, str | None] = {"delta.checkpointInterval": "10"}
+
+_DELTA_TYPES: dict[str, PrimitiveType | ArrayType] = {
+    "VARCHAR": PrimitiveType("string"),
+    "BIGINT": PrimitiveType("long"),
+    "INTEGER": PrimitiveType("integer"),
+    "BOOLEAN": PrimitiveType("boolean"),
+    "DATE": PrimitiveType("date"),
+    "TIMESTAMP": PrimitiveType("timestamp_ntz"),
+    "DECIMAL(18,6)": PrimitiveType("decimal(18,6)"),
+    "VARCHAR[]": ArrayType(PrimitiveType("string"), contains_null=True),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table: its folder, its columns, and those that it is partitioned by."""
+
+    root: Path
+    columns: Columns
+    partition_by: tuple[str, ...] = ()
+
+    def files(self) -> list[str]:
+        """The active files, relative to the table's folder, in order."""
+        delta = self._open()
+        return [] if delta is None else _paths(delta)
+
+    def folder(self, partition: Mapping[str, str]) -> Path:
+        """Where the files of a partition lie."""
+        return self.root.joinpath(*(f"{name}={partition[name]}" for name in self.partition_by))
+
+    def write(
+        self, con: duckdb.DuckDBPyConnection, partition: Mapping[str, str], name: str, query: str, rows: int
+    ) -> AddAction:
+        """Write the rows of a query, as many as are expected, into one file that is ready to be committed."""
+        path = self.folder(partition) / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stored = ", ".join(identifier(name) for name, _ in self.columns if name not in partition)
+        [(copied,)] = con.execute(
+            f"copy (select {stored} from ({query})) to {quoted(str(path))} (format parquet, compression zstd)"
+        ).fetchall()
+        if copied != rows:
+            raise AssertionError(f"{path}: {copied} rows written, {rows} expected")
+        written = path.stat()
+        return AddAction(
+            path=path.relative_to(self.root).as_posix(),
+            size=written.st_size,
+            partition_values=partition,
+            modification_time=written.st_mtime_ns // 1_000_000,
+            data_change=True,
+            stats=json.dumps({"numRecords": rows}),
+        )
+
+    def commit(self, partition: Mapping[str, str], add: list[AddAction], keep: Callable[[str], bool]) -> int:
+        """Change a partition in one commit: files come, and of those that it held only the ones to keep stay.
+
+        Returns how many files it holds then.
+
+        Files in its folder that were not active until now are what killed loads and earlier commits left behind: they
+        are deleted. Those that become inactive now stay on disk, for readers that have them open.
+        """
+        folder = self.folder(partition)
+        if not add and not folder.is_dir():
+            return 0
+        delta = self._open() or self._create()
+        inside = folder.relative_to(self.root)
+        before = [path for path in _paths(delta) if Path(path).parent == inside]
+        now = int(time.time() * 1000)
+        remove = [
+            RemoveAction(path=path, data_change=True, deletion_timestamp=now, partition_values=dict(partition))
+            for path in before
+            if not keep(path)
+        ]
+        if add or remove:
+            delta.create_write_transaction([*add, *remove], "append", self._schema(delta))
+        _sweep(folder.glob("*.parquet"), {self.root / path for path in [*before, *(action.path for action in add)]})
+        return len(before) - len(remove) + len(add)
+
+    def vacuum(self) -> None:
+        """Delete every file that is not active. Whoever reads without the writer lock may be reading one of them."""
+        _sweep(self.root.rglob("*.parquet"), {self.root / path for path in self.files()}, skip=self.root / "_delta_log")
+
+    def rows_like(self, relations: Iterable[str]) -> str:
+        """The SQL of the rows of some relations, with exactly this table's columns; those that they lack are NULL."""
+        empty = ", ".join(f"null::{type_} as {identifier(name)}" for name, type_ in self.columns)
+        rows = " union all by name ".join(
+            [*(f"from {relation}" for relation in relations), f"select {empty} where false"]
+        )
+        columns = ", ".join(f"{identifier(name)}::{type_} as {identifier(name)}" for name, type_ in self.columns)
+        return f"select {columns} from ({rows})"
+
+    def rows_of(self, files: list[str]) -> str:
+        """The SQL of the rows of some of the table's files; old ones may lack columns that a contract gained later."""
+        if not files:
+            return self.rows_like([])
+        listed = ", ".join(quoted(str(self.root / path)) for path in files)
+        types = ", ".join(f"{quoted(name)}: {type_}" for name, type_ in self.columns if name in self.partition_by)
+        options = f"hive_partitioning = true, hive_types = {{{types}}}" if types else "hive_partitioning = false"
+        return self.rows_like([f"read_parquet([{listed}], union_by_name = true, {options})"])
+
+    @property
+    def _uri(self) -> str:
+        return self.root.absolute().as_uri()  # a plain path would be taken for a URI where it has a % in it
+
+    def _open(self) -> DeltaTable | None:
+        """The table as it is now; a handle grows slower with each commit, so none is kept."""
+        try:
+            return DeltaTable(self._uri)
+        except TableNotFoundError:
+            return None
+
+    def _create(self) -> DeltaTable:
+        self.root.mkdir(parents=True, exist_ok=True)
+        fields = [Field(name, _DELTA_TYPES[type_]) for name, type_ in self.columns]
+        return DeltaTable.create(
+            self._uri, Schema(fields), partition_by=list(self.partition_by), configuration=_CONFIGURATION
+        )
+
+    def _schema(self, delta: DeltaTable) -> Schema:
+        """The table's schema; columns that the contract has gained are added to it first."""
+        known = {field.name: field.type for field in delta.schema().fields}
+        gained = []
+        for name, type_ in self.columns:
+            if name not in known:
+                gained.append(Field(name, _DELTA_TYPES[type_]))
+            elif known[name] != _DELTA_TYPES[type_]:
+                raise TypeError(f"{self.root}: column {name} is {known[name]} in the lake, and {type_} in the contract")
+        if gained:
+            delta.alter.add_columns(gained)
+        return delta.schema()
+
+
+class Lake:
+    """The tables of one home."""
+
+    def __init__(self, home: Home) -> None:
+        """Nothing is opened or created yet."""
+        self._root = home.lake
+        self.quarantine = Table(home.lake / "quarantine", QUARANTINE_COLUMNS, ("system", "stream", "extract_date"))
+        self.ledger = Table(home.lake / "ledger", LEDGER_COLUMNS)
+
+    def raw(self, stream: Stream) -> Table:
+        """The raw rows of a stream."""
+        columns = (*((name, type_) for name, type_, _ in raw_columns(stream)), *_LOADER_COLUMNS)
+        return Table(self._root / "raw" / f"{stream.system}_{stream.name}", columns, ("extract_date",))
+
+    def active_loads(self) -> dict[tuple[str, str], dict[date, str]]:
+        """For each stream that was ever loaded, the active load of each extract date."""
+        active = {}
+        for stream in all_streams():
+            files = self.raw(stream).files()
+            if files:
+                active[stream.system, stream.name] = {load_date(path): load_of(path) for path in files}
+        return active
+
+    def raw_files(self, system: str, stream: str) -> list[str]:
+        """The active Parquet files of a stream, absolute."""
+        table = self.raw(find_stream(system, stream))
+        return [str(table.root / path) for path in table.files()]
+
+    def quarantine_files(self) -> list[str]:
+        """The Parquet files of the quarantine, absolute; rows count if their load is active."""
+        return [str(self.quarantine.root / path) for path in self.quarantine.files()]
+
+    def ledger_files(self) -> list[str]:
+        """The Parquet files of the ledger, absolute; rows count if their load is active."""
+        return [str(self.ledger.root / path) for path in self.ledger.files()]
+
+
+def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Attach the in-memory database `lake`: views over the active loads, as of now.
+
+    `lake.raw.<system>_<stream>` for every stream of every contract, empty where nothing was loaded; `lake.raw.loads`,
+    `lake.raw.quarantine` and `lake.raw.failed_loads`. Called again, it shows what is active then.
+    """
+    lake = Lake(home)
+    con.execute("attach if not exists ':memory:' as lake")
+    con.execute("create schema if not exists lake.raw")
+    active: list[str] = []
+    for stream in all_streams():
+        table = lake.raw(stream)
+        files = table.files()
+        active += [load_of(path) for path in files]
+        con.execute(f"create or replace view lake.raw.{table.root.name} as {table.rows_of(files)}")
+    con.execute("create or replace table lake.main.active_load as select unnest(?::varchar[]) as load_id", [active])
+    ledger = lake.ledger.rows_of(lake.ledger.files())
+    con.execute(
+        f"create or replace view lake.raw.loads as select {_names(LOAD_COLUMNS)} from ({ledger})"
+        " semi join lake.main.active_load using (load_id) where status = 'loaded'"
+    )
+    con.execute(
+        f"create or replace view lake.raw.failed_loads as select {_names(FAILED_COLUMNS)}"
+        f" from ({ledger}) where status = 'failed'"
+    )
+    quarantine = lake.quarantine.rows_of(lake.quarantine.files())
+    con.execute(
+        f"create or replace view lake.raw.quarantine as select {_names(QUARANTINE_COLUMNS)} from ({quarantine})"
+        " semi join lake.main.active_load using (load_id)"
+    )
+
+
+def load_of(path: str) -> str:
+    """The load that wrote a file of a raw table or of the quarantine."""
+    return Path(path).stem
+
+
+def load_date(path: str) -> date:
+    """The extract date of a file of a raw table."""
+    return date.fromisoformat(Path(path).parent.name.removeprefix("extract_date="))
+
+
+def find_stream(system: str, stream: str) -> Stream:
+    """A stream by its names."""
+    return load_contracts()[system].stream(stream)
+
+
+def all_streams() -> list[Stream]:
+    """The streams of every contract."""
+    return [stream for contract in load_contracts().values() for stream in contract.streams]
+
+
+def _names(columns: Columns) -> str:
+    return ", ".join(identifier(name) for name, _ in columns)
+
+
+def _paths(delta: DeltaTable) -> list[str]:
+    return sorted(pa.table(delta.get_add_actions()).column("path").to_pylist())
+
+
+def _sweep(paths: Iterable[Path], keep: set[Path], skip: Path | None = None) -> None:
+    for path in paths:
+        if path not in keep and (skip is None or skip not in path.parents):
+            path.unlink(missing_ok=True)

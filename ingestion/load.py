@@ -1,0 +1,265 @@
+"""Loading: one extract from its files into the lake, judged, counted and committed.
+
+What belongs here: the order of the steps, so that a load is whole or has not happened. What does not: each step itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from ingestion import ledger
+from ingestion.contract import load_contracts
+from ingestion.erasure import erased_subjects, mentions, secret_key
+from ingestion.extracts import (
+    MANIFEST,
+    Extract,
+    ExtractError,
+    ExtractFile,
+    RecordedFile,
+    discover,
+    select_pending,
+    sha256_of,
+    verify,
+)
+from ingestion.home import Home
+from ingestion.lake import Lake, find_stream
+from ingestion.ledger import FailedLoad, Load
+from ingestion.lock import writer_lock
+from ingestion.readers import UnreadableFile, read_documents
+from ingestion.sql import identifier, quoted
+from ingestion.validation import Drift, Judged, judge
+
+# Told how many rows of an extract have been read so far; not always by the thread that asked for the load.
+Progress = Callable[[Extract, int], None]
+
+
+def pending(home: Home, first: date | None = None, last: date | None = None) -> list[Extract]:
+    """The extracts that are new or changed, by date; with `first` or `last` those of the inclusive range only."""
+    recorded = {key: load.file_set for key, load in ledger.active_loads(home).items()}
+    return select_pending(discover(home).extracts, recorded, sha256_of, first, last)
+
+
+def load_extract(home: Home, extract: Extract, progress: Progress | None = None) -> Load:
+    """Load one extract. Raises ExtractError. For many, a Loader is faster."""
+    with Loader(home, engines=1) as loader:
+        return loader.load(extract, progress)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """An extract that was read and judged: the pieces lie in temporary tables of the engine."""
+
+    file_set: tuple[RecordedFile, ...]
+    pieces: tuple[Judged, ...]
+
+
+class Loader:
+    """Loads many extracts, as the one writer: some are read and judged while one is committed."""
+
+    def __init__(self, home: Home, engines: int | None = None) -> None:
+        """Nothing is held before the `with` block begins.
+
+        Args:
+            home: where the extracts and the lake are.
+            engines: how many extracts are worked on at a time; by default one a core, and the one being committed.
+        """
+        self._home = home
+        self._lake = Lake(home)
+        self._engines = engines or (os.cpu_count() or 1) + 1
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Take the writer lock and start the engines."""
+        with ExitStack() as stack:
+            stack.enter_context(writer_lock(self._home, "load"))
+            self._key = secret_key(self._home)
+            self._erased = erased_subjects(self._home)
+            spill = self._home.work / "load.tmp"
+            shutil.rmtree(spill, ignore_errors=True)  # of a load that was killed
+            spill.mkdir()
+            stack.callback(shutil.rmtree, spill, ignore_errors=True)
+            self._idle = [stack.enter_context(self._engine(spill / str(n))) for n in range(self._engines)]
+            self._workers = stack.enter_context(ThreadPoolExecutor(self._engines))
+            self._held = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of them."""
+        self._held.close()
+
+    def load(self, extract: Extract, progress: Progress | None = None) -> Load:
+        """Load one extract, whole, in place of what its date held.
+
+        Raises ExtractError if a file cannot be read, or is not what the manifest says: the lake is as it was, and the
+        ledger notes the failure.
+        """
+        [(_, outcome)] = self.load_all([extract], progress)
+        if isinstance(outcome, ExtractError):
+            raise outcome
+        return outcome
+
+    def load_all(
+        self, extracts: Iterable[Extract], progress: Progress | None = None
+    ) -> Iterator[tuple[Extract, Load | ExtractError]]:
+        """Load extracts, each as `load` does, in their order. An error is handed out, and stops no other."""
+        begun: deque[tuple[Extract, duckdb.DuckDBPyConnection, Future[_Judged]]] = deque()
+        try:
+            for extract in extracts:
+                if not self._idle:
+                    yield begun[0][0], self._finish(*begun.popleft())
+                con = self._idle.pop()
+                begun.append((extract, con, self._workers.submit(self._judge, con, extract, progress)))
+            while begun:
+                yield begun[0][0], self._finish(*begun.popleft())
+        finally:
+            for _, con, future in begun:  # nobody wants them any more
+                if not future.cancel():
+                    wait([future])
+                self._release(con)
+
+    def _engine(self, spill: Path) -> duckdb.DuckDBPyConnection:
+        """An engine with its share of the memory, that spills into a folder of its own what it cannot hold."""
+        con = duckdb.connect()
+        con.execute(f"set temp_directory = {quoted(str(spill))}")
+        con.execute("set timezone = 'UTC'")
+        [(limit,)] = con.execute("select current_setting('memory_limit')").fetchall()
+        amount, unit = limit.split()
+        con.execute(f"set memory_limit = '{float(amount) / self._engines} {unit}'")
+        return con
+
+    def _release(self, con: duckdb.DuckDBPyConnection) -> None:
+        for (table,) in con.execute("select table_name from duckdb_tables() where temporary").fetchall():
+            con.execute(f"drop table temp.{identifier(table)}")
+        self._idle.append(con)
+
+    def _finish(self, extract: Extract, con: duckdb.DuckDBPyConnection, future: Future[_Judged]) -> Load | ExtractError:
+        now = datetime.now(UTC)
+        try:
+            return self._post(con, extract, now, future.result())
+        except ExtractError as error:
+            load_id = ledger.new_load_id(now)
+            failure = FailedLoad(load_id, extract.system, extract.stream, extract.extract_date, now, str(error))
+            ledger.append(con, self._lake, failure)
+            return error
+        finally:
+            self._release(con)
+
+    def _judge(self, con: duckdb.DuckDBPyConnection, extract: Extract, progress: Progress | None) -> _Judged:
+        """Read and judge the files of an extract. Nothing is written."""
+        manifest = verify(extract, self._home.landing)
+        file_set = []
+        pieces: list[Judged] = []
+        rows = 0
+        for file in extract.files:
+            recorded = _record(file)
+            listed = manifest[file.name] if manifest is not None else None
+            if listed is not None and listed.sha256 != recorded.sha256:
+                raise ExtractError(f"{file.place}: sha256 {recorded.sha256}, but {listed.sha256} in {MANIFEST}")
+            rows_before = rows
+            for piece in self._judge_file(con, extract, file):
+                pieces.append(piece)
+                rows += piece.rows_read
+                if progress is not None:
+                    progress(extract, rows)
+            if listed is not None and listed.rows != rows - rows_before:
+                raise ExtractError(f"{file.place}: {rows - rows_before} rows, but {listed.rows} in {MANIFEST}")
+            if _stated(file) != (recorded.size, recorded.modified_ns):
+                raise ExtractError(f"{file.place}: changed while it was read")
+            file_set.append(recorded)
+        return _Judged(tuple(file_set), tuple(pieces))
+
+    def _judge_file(self, con: duckdb.DuckDBPyConnection, extract: Extract, file: ExtractFile) -> Iterator[Judged]:
+        """The verdicts on a file's rows, piece by piece."""
+        stream = find_stream(extract.system, extract.stream)
+        try:
+            for documents in read_documents(con, stream, file.path):
+                con.register("documents", documents)
+                judged = judge(con, stream, "documents", extract.extract_date, self._key, self._erased)
+                con.unregister("documents")
+                yield self._without_erased(con, judged) if self._erased and judged.rows_rejected else judged
+        except (UnreadableFile, duckdb.Error) as error:
+            raise ExtractError(f"{file.place}: {error}") from error
+
+    def _without_erased(self, con: duckdb.DuckDBPyConnection, judged: Judged) -> Judged:
+        """Rejected rows that mention an erased person are counted as erased, like the rows that could be read."""
+        raws = [raw for (raw,) in con.execute(f"select distinct raw from {judged.rejected}").fetchall()]
+        gone = [raw for raw in raws if mentions(raw, self._erased, self._key)]
+        con.register("gone", pa.table({"raw": pa.array(gone, pa.string())}))
+        erased = dict(
+            con.execute(
+                f"select reason, count(*) from {judged.rejected} semi join gone using (raw) group by all"
+            ).fetchall()
+        )
+        con.execute(f"delete from {judged.rejected} where raw in (select raw from gone)")
+        con.unregister("gone")
+        rows = sum(erased.values())
+        return replace(
+            judged,
+            rows_rejected=judged.rows_rejected - rows,
+            rows_erased=judged.rows_erased + rows,
+            rejected_by_reason=dict(Counter(judged.rejected_by_reason) - Counter(erased)),
+        )
+
+    def _post(self, con: duckdb.DuckDBPyConnection, extract: Extract, now: datetime, judged: _Judged) -> Load:
+        rejected: Counter[str] = Counter()
+        drift: Counter[Drift] = Counter()
+        for piece in judged.pieces:
+            rejected.update(piece.rejected_by_reason)
+            drift.update({replace(found, rows=0): found.rows for found in piece.drift})
+        load = Load(
+            load_id=ledger.new_load_id(now),
+            system=extract.system,
+            stream=extract.stream,
+            extract_date=extract.extract_date,
+            loaded_at=now,
+            rows_read=sum(piece.rows_read for piece in judged.pieces),
+            rows_accepted=sum(piece.rows_accepted for piece in judged.pieces),
+            rejected=dict(rejected),
+            rows_erased=sum(piece.rows_erased for piece in judged.pieces),
+            files=len(judged.file_set),
+            bytes=sum(file.size for file in judged.file_set),
+            contract_sha256=load_contracts()[extract.system].sha256,
+            file_set=judged.file_set,
+            drift=tuple(sorted((replace(found, rows=rows) for found, rows in drift.items()), key=str)),
+        )
+        raw, quarantine = self._lake.raw(find_stream(extract.system, extract.stream)), self._lake.quarantine
+        ledger.post(
+            con,
+            self._lake,
+            load,
+            accepted=raw.rows_like(piece.accepted for piece in judged.pieces),
+            rejected=quarantine.rows_like(piece.rejected for piece in judged.pieces),
+        )
+        return load
+
+
+def _record(file: ExtractFile) -> RecordedFile:
+    """The file as it is now."""
+    size, modified_ns = _stated(file)
+    try:
+        return RecordedFile(file.name, size, modified_ns, sha256_of(file.path))
+    except OSError as error:
+        raise ExtractError(f"{file.place}: {error.strerror}") from error
+
+
+def _stated(file: ExtractFile) -> tuple[int, int]:
+    try:
+        found = file.path.stat()
+    except OSError as error:
+        raise ExtractError(f"{file.place}: {error.strerror}") from error
+    return found.st_size, found.st_mtime_ns

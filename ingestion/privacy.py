@@ -1,0 +1,86 @@
+"""What is left of a value that could name a person: truncated addresses, keyed hashes, scrubbed text.
+
+What belongs here: the privacy classes of `Field`, applied to one value. Which field has which class says the contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+
+from ingestion.canonical import Json, Number, map_texts
+from ingestion.contract import Field
+
+MAX_GRAIN_LENGTH = 64
+OTHER = "other"  # stands for a text that cannot be a grain
+
+# RE2 and Python read it alike.
+EMAIL_FORM = r"[^@\s]+@[^@\s]+\.[^@\s]+"
+
+_ANY_EMAIL = re.compile(EMAIL_FORM)
+
+# Every pattern starts where a run begins: one that is tried at each character of a long run would be quadratic.
+_WORD = re.compile(r"\S*\?\S*")
+_HOST = re.compile(r"(?<![\w-])[\w-]+\.[A-Za-z]{2,}(?::\d+)?/")
+_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+")
+_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+_PHONE = re.compile(r"(?<![\w.])(?!\d{4}-\d\d-\d\d(?!\d))\+?\(?\d(?:[ ()./-]{0,2}\d){6,}")
+_DIGITS = re.compile(r"\d{7,}")
+
+
+def keyed_hash(key: bytes, text: str) -> str:
+    """HMAC-SHA-256 of a text, in hex: equal texts can be counted, and without the key none can be guessed."""
+    return hmac.digest(key, text.encode(), hashlib.sha256).hex()
+
+
+def holds_email(text: str) -> bool:
+    """Whether a short text holds an e-mail address."""
+    return _ANY_EMAIL.search(text) is not None
+
+
+def scrub(text: str) -> str:
+    """A text with e-mail addresses, phone numbers, card numbers, query strings and long runs of digits replaced."""
+    if "?" in text:
+        text = _WORD.sub(_without_query, text)
+    if "@" in text:
+        text = _EMAIL.sub("[email]", text)
+    text = _CARD.sub("[card]", text)
+    text = _PHONE.sub("[phone]", text)
+    return _DIGITS.sub("[number]", text)
+
+
+def scrub_json(value: Json) -> Json:
+    """A JSON value with every text in it scrubbed, the keys of objects too."""
+    return map_texts(value, scrub)
+
+
+def truncate_ip(text: str) -> str | None:
+    """An address without its last octet (IPv4) or with its first 48 bits only (IPv6); None for what is no address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    kept = address.packed[: 3 if address.version == 4 else 6]
+    return str(ipaddress.ip_address(kept.ljust(len(address.packed), b"\0")))
+
+
+def protect(field: Field, value: Json, key: bytes) -> Json:
+    """A valid payload value as it may be stored."""
+    if field.privacy == "ip":
+        return truncate_ip(value)
+    if field.privacy == "free_text":
+        kept = {"hash": keyed_hash(key, value), "length": Number(len(value))}
+        return {**kept, "text": scrub(value)} if field.keep == "scrubbed" else kept
+    if field.type == "uuid":
+        return value.lower()
+    if field.type == "uuid_list":
+        return [item.lower() for item in value]
+    return value
+
+
+def _without_query(word: re.Match[str]) -> str:
+    head, _, _ = word[0].partition("?")
+    is_url = "://" in head or head.startswith("www.") or _HOST.search(head)
+    return f"{head}?[query]" if is_url else word[0]

@@ -1,0 +1,474 @@
+"""Files of an extract as documents: a strictly valid JSON object for each row, in whatever format it came, or a fault.
+
+What belongs here: what a row is in NDJSON, CSV and Parquet, and how a cell or a typed value is spelled as JSON.
+What does not: whether the values are right (`validation.py`), and which files there are (`extracts.py`).
+
+A file is read in pieces of bounded size. Python code runs per piece; per row only for CSV and the few odd lines.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb.sqltypes import DuckDBPyType
+
+from ingestion import canonical
+from ingestion.contract import FieldType, Stream
+from ingestion.sql import identifier, quoted
+
+# The suffixes of the files that an extract is made of: what reads them, and the codec that they are packed with.
+FORMATS: dict[str, tuple[str, str | None]] = {
+    ".ndjson": ("ndjson", None),
+    ".ndjson.gz": ("ndjson", "gzip"),
+    ".ndjson.zst": ("ndjson", "zstd"),
+    ".csv": ("csv", None),
+    ".csv.gz": ("csv", "gzip"),
+    ".parquet": ("parquet", None),
+}
+
+DOCUMENTS = pa.schema(
+    {
+        "source_file": pa.dictionary(pa.int32(), pa.string()),
+        "source_line": pa.int64(),
+        "doc": pa.string(),
+        "raw": pa.string(),
+        "fault": pa.string(),
+    }
+)
+
+# A line or a record longer than this is malformed, and only its beginning is kept: memory stays bounded whatever comes.
+LONGEST_ROW = 16 * 1024 * 1024
+# Rows that are judged at a time, and bytes that are read at a time.
+_PIECE_ROWS = 200_000
+_PIECE_BYTES = 32 * 1024 * 1024
+
+_BOM = b"\xef\xbb\xbf"
+_TOO_LONG = f"longer than {LONGEST_ROW:,} bytes; only the beginning is kept"
+_NOT_UTF8 = "not valid UTF-8"
+
+
+_Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+class UnreadableFile(Exception):
+    """A file that cannot be read as what its name says; the message is the cause."""
+
+
+class _Source(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """The part before the suffix and the suffix of a data file's name; None for any other name."""
+    for suffix in sorted(FORMATS, key=len, reverse=True):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), suffix
+    return None
+
+
+def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -> Iterator[pa.Table]:
+    """The rows of one file as tables of the schema DOCUMENTS, piece by piece, in the file's order.
+
+    The engine helps on a cursor of `con`, so the caller may use `con` between the pieces. Raises UnreadableFile.
+    """
+    named = split_name(path.name)
+    if named is None:
+        raise UnreadableFile("the name has no suffix of a data file")
+    kind, codec = FORMATS[named[1]]
+    cursor = con.cursor()
+    try:
+        if kind == "parquet":
+            yield from _read_parquet(cursor, stream, path)
+        else:
+            with path.open("rb") as file:
+                source = _unpacked(file, codec)
+                yield from (
+                    _read_ndjson(cursor, source, path.name)
+                    if kind == "ndjson"
+                    else _read_csv(cursor, stream, source, path.name)
+                )
+    except OSError as error:
+        raise UnreadableFile(error.strerror or str(error)) from error
+    except pa.ArrowException as error:
+        raise UnreadableFile(str(error)) from error
+    except duckdb.Error as error:
+        raise UnreadableFile(str(error).splitlines()[0]) from error
+    finally:
+        cursor.close()
+
+
+def _unpacked(file: BufferedReader, codec: str | None) -> _Source:
+    if codec is None:
+        return file
+    if not file.peek(1):
+        raise UnreadableFile(f"an empty file is no {codec} file")
+    unpacked: _Source = pa.CompressedInputStream(file, codec)
+    return unpacked
+
+
+def _documents(name: str, numbers: _Numbers, docs: pa.Array, raws: pa.Array, faults: dict[int, str]) -> pa.Table:
+    """One piece; `faults` says by position which rows are malformed, and why."""
+    fault = pa.nulls(len(numbers), pa.string())
+    if faults:
+        mask = np.zeros(len(numbers), bool)
+        mask[list(faults)] = True
+        fault = pc.replace_with_mask(fault, pa.array(mask), pa.array([faults[i] for i in sorted(faults)], pa.string()))
+        docs = pc.if_else(pa.array(mask), pa.scalar(None, pa.string()), docs)
+    names = pa.DictionaryArray.from_arrays(np.zeros(len(numbers), np.int32), pa.array([name]))
+    return pa.table([names, pa.array(numbers), docs, raws, fault], schema=DOCUMENTS)
+
+
+# --- NDJSON ---
+
+
+def _read_ndjson(cursor: duckdb.DuckDBPyConnection, source: _Source, name: str) -> Iterator[pa.Table]:
+    before = 0  # lines of the pieces before this one
+    for piece in _whole_lines(source):
+        lines, faults = _strings(_lines(piece))
+        for start in range(0, len(lines), _PIECE_ROWS):
+            part = lines.slice(start, _PIECE_ROWS)
+            own = {i - start: why for i, why in faults.items() if start <= i < start + len(part)}
+            numbers = np.arange(before + start + 1, before + start + len(part) + 1)
+            yield _judged_lines(cursor, name, numbers, part, own)
+        before += len(lines)
+
+
+def _whole_lines(source: _Source) -> Iterator[bytes]:
+    """Pieces that end where a line ends. Of a line that is too long only the beginning comes."""
+    rest = b""  # a line that has begun and not ended
+    first = True
+    while block := source.read(_PIECE_BYTES):
+        if first:
+            block, first = block.removeprefix(_BOM), False
+        head, end, tail = block.rpartition(b"\n")
+        if end:
+            yield rest + head + end
+            rest = tail
+        else:
+            rest = (rest + tail)[: LONGEST_ROW + 1]
+    if rest:
+        yield rest + b"\n"
+
+
+def _lines(piece: bytes) -> pa.Array:
+    """The lines of a piece without their line ends, as binary values over one buffer."""
+    if b"\r\n" in piece:
+        piece = piece.replace(b"\r\n", b"\n")
+    ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n"))
+    offsets = np.zeros(len(ends) + 1, np.int32)
+    offsets[1:] = ends - np.arange(len(ends))
+    text = pa.py_buffer(piece.replace(b"\n", b""))
+    return pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), text])
+
+
+def _strings(values: pa.Array) -> tuple[pa.Array, dict[int, str]]:
+    """Binary values as text, and by position why some are no row: too long, or no UTF-8 (then with replacements)."""
+    faults = dict.fromkeys(np.flatnonzero(np.asarray(pc.binary_length(values)) > LONGEST_ROW).tolist(), _TOO_LONG)
+    text = values.view(pa.string())
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        texts = []
+        for i, value in enumerate(values.to_pylist()):
+            try:
+                texts.append(value.decode())
+            except UnicodeDecodeError:
+                texts.append(value.decode(errors="replace"))
+                faults.setdefault(i, _NOT_UTF8)
+        text = pa.array(texts, pa.string())
+    return text, faults
+
+
+def _judged_lines(
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    numbers: _Numbers,
+    lines: pa.Array,
+    faults: dict[int, str],
+) -> pa.Table:
+    cursor.register("line", pa.table({"position": np.arange(len(lines)), "text": lines}))
+    odd = cursor.execute(
+        f"""
+        select position, text from line
+        where not json_valid(text) or not starts_with(ltrim(text, ' \t\r'), '{{') or {canonical.suspicious_sql("text")}
+        """
+    ).fetchall()
+    blank = []
+    for position, text in odd:
+        if not text.strip(" \t\r"):
+            blank.append(position)
+        elif position not in faults:
+            fault = canonical.fault(text)
+            if fault is not None:
+                faults[position] = fault
+    documents = _documents(name, numbers, lines, lines, faults)
+    if blank:
+        keep = np.ones(len(lines), bool)
+        keep[blank] = False
+        documents = documents.filter(pa.array(keep))
+    return documents
+
+
+# --- CSV ---
+
+_CELL = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
+_RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb")*+(?:\r?\n|\Z)")
+_CELLS = re.compile(r'(?:^|,)("[^"]*+(?:""[^"]*+)*+"|[^,"]*+)')
+_BROKEN = "a quote that is not closed, or stands in the middle of a cell"
+
+
+def _read_csv(cursor: duckdb.DuckDBPyConnection, stream: Stream, source: _Source, name: str) -> Iterator[pa.Table]:
+    records = _records(source)
+    head = next(records, None)
+    if head is None:
+        return
+    header = _header(*head)
+    document, json_cells = _document_of_cells(stream, header)
+    number = 1
+    for batch in _batches(records):
+        raws, faults = _strings(pa.array([raw for raw, _ in batch], pa.binary()))
+        cells: list[list[str] | None] = []
+        for i, raw in enumerate(raws.to_pylist()):
+            if i not in faults and not batch[i][1]:
+                faults[i] = _BROKEN
+            row = _cells(raw) if i not in faults else None
+            if row is not None and len(row) != len(header):
+                faults[i] = f"{len(row)} cells where the header has {len(header)}"
+                row = None
+            cells.append(row)
+        cursor.register("record", pa.table({"cells": pa.array(cells, pa.list_(pa.string()))}))
+        _note_what_is_no_json(cursor, "record", json_cells)
+        docs = cursor.execute(f"select {document} as doc from record").to_arrow_table()["doc"]
+        yield _documents(name, np.arange(number, number + len(batch)), docs.combine_chunks(), raws, faults)
+        number += len(batch)
+
+
+def _records(source: _Source) -> Iterator[tuple[bytes, bool]]:
+    """Records without their line end, and whether their quotes keep to RFC 4180. Blank lines are none.
+
+    A record with a broken quote ends where its first line does: one stray quote does not swallow the rows below it.
+    """
+    text, start, ended = source.read(_PIECE_BYTES).removeprefix(_BOM), 0, False
+    while True:
+        match = _RECORD.match(text, start)
+        at_end = match is None or match.end() == len(text)
+        if at_end and not ended and len(text) - start <= LONGEST_ROW + 2:
+            # The record may go on in what has not been read.
+            block = source.read(_PIECE_BYTES)
+            text, start, ended = text[start:] + block, 0, not block
+            continue
+        if start == len(text):
+            return
+        if match is not None and match.end() - start > LONGEST_ROW + 2:
+            match = None
+        if match is not None:
+            end = match.end()
+        else:
+            end = text.find(b"\n", start) + 1
+            while not end and not ended:  # the rest of a line that is too long
+                block = source.read(_PIECE_BYTES)
+                text, start, ended = text[start : start + LONGEST_ROW + 1] + block, 0, not block
+                end = text.find(b"\n") + 1
+            end = end or len(text)
+        raw = text[start:end].removesuffix(b"\n").removesuffix(b"\r")
+        start = end
+        if raw:
+            yield raw[: LONGEST_ROW + 1], match is not None
+
+
+def _batches(records: Iterable[tuple[bytes, bool]]) -> Iterator[list[tuple[bytes, bool]]]:
+    batch: list[tuple[bytes, bool]] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += len(record[0])
+        if len(batch) == _PIECE_ROWS or size > _PIECE_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _header(raw: bytes, whole: bool) -> list[str]:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise UnreadableFile(f"the header is {_NOT_UTF8}") from None
+    if not whole:
+        raise UnreadableFile(f"the header has {_BROKEN}")
+    header = _cells(text)
+    for column in header:
+        if header.count(column) > 1:
+            raise UnreadableFile(f"the header names the column {column!r} twice")
+    return header
+
+
+def _cells(record: str) -> list[str]:
+    if '"' not in record:
+        return record.split(",")
+    return [cell[1:-1].replace('""', '"') if cell.startswith('"') else cell for cell in _CELLS.findall(record)]
+
+
+def _document_of_cells(stream: Stream, header: list[str]) -> tuple[str, list[str]]:
+    """The SQL of a record's document, and the SQL of the cells that may hold JSON."""
+    types = _types(stream)
+    members, json_cells = [], []
+    for i, column in enumerate(header, 1):
+        type_, cell = types.get(column, "text"), f"cells[{i}]"
+        if type_ in _HOLDS_JSON:
+            json_cells.append(cell)
+        members.append((column, f"{cell} <> ''", _cell_as_json(type_, cell)))
+    return _object(members), json_cells
+
+
+_INT = "'[+-]?[0-9]+'"
+_JSON_NUMBER = r"'-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?'"
+
+
+def _cell_as_json(type_: FieldType, cell: str) -> str:
+    text = f"to_json({cell})::varchar"
+    # An int may have a plus sign and leading zeros, which JSON does not know.
+    an_int = rf"when regexp_full_match({cell}, {_INT}) then regexp_replace({cell}, '^\+?(-?)0*([0-9]+)$', '\1\2')"
+    a_decimal = f"when regexp_full_match({cell}, {_JSON_NUMBER}) then {cell}"
+    if type_ == "int":
+        return f"case {an_int} else {text} end"
+    if type_ in ("decimal", "number_or_text"):
+        return f"case {an_int} {a_decimal} else {text} end"
+    if type_ == "bool":
+        return f"case when lower({cell}) in ('true', 'false') then lower({cell}) else {text} end"
+    if type_ in _HOLDS_JSON:
+        return _embedded(cell)
+    return text
+
+
+# --- Parquet ---
+
+
+def _read_parquet(cursor: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -> Iterator[pa.Table]:
+    rows = f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
+    relation = cursor.sql(f"select * from {rows}")
+    columns = list(zip(relation.columns, relation.types, strict=True))
+    types = _types(stream)
+    members, json_cells, binary = [], [], []
+    for column, type_ in columns:
+        value = identifier(column)
+        if type_.id in _TEXT and types.get(column) in _HOLDS_JSON:
+            json_cells.append(f"{value}::varchar")
+            members.append((column, f"{value} is not null", _embedded(f"{value}::varchar")))
+        else:
+            members.append((column, f"{value} is not null", _value_as_json(type_, value)))
+        if type_.id == "blob":
+            binary.append((column, f"{value} is not null and try(decode({value})) is null"))
+    _note_what_is_no_json(cursor, rows, json_cells)
+    fault = "".join(
+        f"when {condition} then {quoted(f'{column}: bytes that are {_NOT_UTF8}')} " for column, condition in binary
+    )
+    reader = cursor.execute(
+        f"select {_object(members)} as doc, {f'case {fault} end' if fault else 'null::varchar'} as fault from {rows}"
+    ).to_arrow_reader(_PIECE_ROWS)
+    number = 1
+    for batch in reader:
+        docs = batch.column(0)
+        faults = {i: why for i, why in enumerate(batch.column(1).to_pylist()) if why} if fault else {}
+        yield _documents(path.name, np.arange(number, number + len(docs)), docs, docs, faults)
+        number += len(docs)
+
+
+_TEXT = ("varchar", "json")
+_PLAIN = {
+    *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "decimal"),
+    *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"),
+}
+
+
+def _value_as_json(type_: DuckDBPyType, value: str, depth: int = 0) -> str:
+    """The SQL that spells a typed value, not null, as JSON. Null members of objects are left out."""
+    kind = type_.id
+    if kind in _PLAIN:
+        return f"{value}::varchar"
+    if kind in ("float", "double"):
+        return f"case when isfinite({value}) then {value}::varchar else '\"' || {value}::varchar || '\"' end"
+    if kind.startswith("timestamp"):
+        # To the microsecond, cut and not rounded: 26 characters are YYYY-MM-DD hh:mm:ss.ffffff.
+        utc = f"timezone('UTC', {value})" if kind == "timestamp with time zone" else value
+        return f"to_json(replace(left({utc}::varchar, 26), ' ', 'T') || 'Z')::varchar"
+    if kind == "struct":
+        members = []
+        for name, child in _children(type_):
+            field = f"{value}.{identifier(name)}"
+            members.append((name, f"{field} is not null", _value_as_json(child, field, depth)))
+        return _object(members)
+    if kind in ("list", "array"):
+        item = f"item_{depth}"
+        one = _value_as_json(_children(type_)[0][1], item, depth + 1)
+        return _joined("[]", value, item, f"case when {item} is null then 'null' else {one} end")
+    if kind == "map":
+        entry = f"entry_{depth}"
+        one = _value_as_json(_children(type_)[1][1], f"{entry}.value", depth + 1)
+        entries = f"list_filter(map_entries({value}), lambda {entry}: {entry}.value is not null)"
+        return _joined("{}", entries, entry, f"to_json({entry}.key::varchar)::varchar || ':' || {one}")
+    if kind == "blob":
+        return f"to_json(coalesce(try(decode({value})), {value}::varchar))::varchar"
+    return f"to_json({value}::varchar)::varchar"
+
+
+def _children(type_: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
+    """The named parts of a nested type. An array lists its size beside them: left out."""
+    return [(name, child) for name, child in type_.children if isinstance(child, DuckDBPyType)]
+
+
+def _joined(brackets: str, values: str, name: str, one: str) -> str:
+    """The SQL of a JSON list's or object's text from a list, each part made by `one` from what is called `name`."""
+    inner = f"array_to_string(list_transform({values}, lambda {name}: {one}), ',')"
+    return f"'{brackets[0]}' || {inner} || '{brackets[1]}'"
+
+
+# --- SQL that CSV and Parquet share ---
+
+# Fields of these types may be written as JSON text in a CSV cell or in a Parquet text column.
+_HOLDS_JSON: tuple[FieldType, ...] = ("object", "list", "any", "uuid_list")
+
+
+def _types(stream: Stream) -> dict[str, FieldType]:
+    """The types of the fields that a row of a file has; of a batches stream that is the batch."""
+    return {field.name: field.type for field in stream.batch or stream.envelope}
+
+
+def _object(members: list[tuple[str, str, str]]) -> str:
+    """The SQL of a JSON object's text from (name, condition of being there, JSON text of the value)."""
+    parts = []
+    for name, present, value in members:
+        key = quoted(json.dumps(name, ensure_ascii=False) + ":")
+        parts.append(f"case when {present} then {key} || {value} end")
+    return f"'{{' || concat_ws(',', {', '.join(parts) or 'null'}) || '}}'"
+
+
+def _embedded(cell: str) -> str:
+    """JSON in a text goes in as JSON, any other text as a string."""
+    is_json = f"json_valid({cell}) and {cell} not in (select text from no_json)"
+    return f"case when {is_json} then {cell} else to_json({cell})::varchar end"
+
+
+def _note_what_is_no_json(cursor: duckdb.DuckDBPyConnection, relation: str, cells: list[str]) -> None:
+    """Register as `no_json` the texts among the cells that only the engine takes for JSON."""
+    found = []
+    if cells:
+        suspicious = " union ".join(
+            f"select {cell} as text from {relation} where json_valid({cell}) and {canonical.suspicious_sql(cell)}"
+            for cell in cells
+        )
+        for (text,) in cursor.execute(suspicious).fetchall():
+            try:
+                canonical.parse(text)
+            except canonical.NotJson:
+                found.append(text)
+    cursor.register("no_json", pa.table({"text": pa.array(found, pa.string())}))

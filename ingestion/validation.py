@@ -1,0 +1,576 @@
+"""The judge: a stream's contract compiled to one query that gives each row one verdict.
+
+What belongs here: the order of the checks (events.md, "One row, one verdict"), the rows' identity and content, drift.
+How one value is read is in `values.py`, the exact Python path for odd rows in `exact.py`.
+
+How the query is built. Each step is one projection over the one before it:
+
+1. the JSON text of each envelope field, one parse;
+2. event types and instants;
+3. the payload's names and values, one parse: column p_0 holds the value of the first field that the contract gives the
+   row's type, p_1 that of the second, and so on;
+4. the verdict: a number, the first that a list of checks gives. Checks on payload fields stand in `CASE event type`: a
+   row is measured by its own type's fields only;
+5. what is stored.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import cache, cached_property
+from typing import Literal
+
+import duckdb
+
+from ingestion import values
+from ingestion.canonical import hash64_sql, respelled_sql
+from ingestion.contract import EventType, Field, Stream, raw_columns
+from ingestion.exact import Exact
+from ingestion.privacy import keyed_hash
+from ingestion.values import json_text, quote, quote_list
+
+Reason = Literal[
+    "malformed",
+    "batch_too_large",
+    "unknown_event_type",
+    "missing_field",
+    "invalid_field",
+    "payload_too_large",
+    "timestamp_out_of_range",
+]
+MAX_PAYLOAD_BYTES = 4096
+EARLIEST = datetime(2000, 1, 1)
+GRACE = timedelta(hours=24)  # after the end of the extract date: clocks differ
+
+_calls = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A field that the contract does not know, or a value that its closed list does not have, in accepted rows."""
+
+    field: str
+    event_type: str | None  # None in a reference stream
+    kind: Literal["unknown_field", "unlisted_value"]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdicts on some documents. `accepted` and `rejected` are temporary tables; the caller drops them."""
+
+    accepted: str
+    rejected: str
+    rows_read: int
+    rows_accepted: int
+    rows_rejected: int
+    rows_erased: int
+    rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    drift: list[Drift] = field(default_factory=list)
+
+
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    stream: Stream,
+    docs: str,
+    extract_date: date,
+    key: bytes,
+    erased: frozenset[str] = frozenset(),
+) -> Judged:
+    """Judge the documents in the relation `docs` by the stream's contract.
+
+    Args:
+        con: the connection that knows `docs`; it gets the result tables.
+        stream: the contract.
+        docs: a relation with source_file, source_line, doc (a strictly valid JSON object, or NULL), raw, fault.
+        extract_date: the day on which the source system received the rows.
+        key: the key of the free-text hashes and of the erased subjects.
+        erased: `privacy.keyed_hash` of the subjects whose rows are counted and stored nowhere.
+    """
+    call = next(_calls)
+    accepted, rejected = f"judged_accepted_{call}", f"judged_rejected_{call}"
+    exact = Exact(stream, key)
+    exact.register(con)
+    latest = datetime.combine(extract_date + timedelta(days=1), time()) + GRACE
+    query = _compile(stream)
+    con.execute(
+        f"CREATE TEMP TABLE {accepted} AS "
+        + query.sql.replace("@docs", docs).replace("@stored", exact.stored_name).replace("@latest", str(latest))
+    )
+    rows_erased = _forget(con, accepted, query.subjects, key, erased) if erased else 0
+    con.execute(f"""
+        CREATE TEMP TABLE {rejected} AS
+        SELECT source_file, source_line, batch_index, {query.reasons}[_judged.verdict] AS reason,
+            CASE WHEN _judged.verdict = 1 THEN _judged.fault
+                ELSE {query.labels}[_judged.verdict] || coalesce(': ' || daybook_shown(_judged.shown), '')
+                END AS detail,
+            _judged.raw AS raw
+        FROM {accepted} WHERE _judged.verdict IS NOT NULL""")
+    counts = con.execute(f"""
+        WITH marks AS (
+            SELECT 'row' AS kind, NULL AS event_type, NULL AS name FROM {accepted}
+            UNION ALL
+            SELECT 'rejected', NULL, reason FROM {rejected}
+            UNION ALL
+            SELECT 'unknown_field', {query.event_type}, unnest(_judged.unknown) FROM {accepted}
+            UNION ALL
+            SELECT 'unlisted_value', {query.event_type}, unnest(_judged.unlisted) FROM {accepted}
+        )
+        SELECT kind, event_type, name, count(*) FROM marks GROUP BY ALL ORDER BY ALL""").fetchall()
+    by_reason = {name: rows for kind, _, name, rows in counts if kind == "rejected"}
+    rows_rejected = sum(by_reason.values())
+    rows_kept = sum(rows for kind, _, _, rows in counts if kind == "row")
+    if rows_rejected:
+        con.execute(f"DELETE FROM {accepted} WHERE _judged.verdict IS NOT NULL")
+    con.execute(f"ALTER TABLE {accepted} DROP COLUMN _judged")
+    return Judged(
+        accepted=accepted,
+        rejected=rejected,
+        rows_read=rows_kept + rows_erased,
+        rows_accepted=rows_kept - rows_rejected,
+        rows_rejected=rows_rejected,
+        rows_erased=rows_erased,
+        rejected_by_reason=by_reason,
+        drift=[
+            Drift(name, event_type, kind, rows)
+            for kind, event_type, name, rows in counts
+            if kind in ("unknown_field", "unlisted_value")
+        ],
+    )
+
+
+def _forget(
+    con: duckdb.DuckDBPyConnection, table: str, subjects: Sequence[str], key: bytes, erased: frozenset[str]
+) -> int:
+    """Delete the rows that name an erased subject in a subject's field, accepted or not; how many they were."""
+    named = " UNION ".join(f"SELECT {subject} AS id FROM {table}" for subject in subjects)
+    ids = con.execute(named).fetchall() if subjects else []
+    gone = [subject for (subject,) in ids if subject is not None and keyed_hash(key, subject) in erased]
+    if not gone:
+        return 0
+    condition = " OR ".join(f"list_contains({quote_list(gone)}, {subject})" for subject in subjects)
+    deleted = con.execute(f"DELETE FROM {table} WHERE {condition}").fetchone()
+    return int(deleted[0]) if deleted is not None else 0
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A compiled stream. In `sql`, @docs, @stored and @latest stand for what differs from call to call."""
+
+    sql: str
+    event_type: str  # the column of the event type, or NULL
+    subjects: tuple[str, ...]  # the columns that name a person
+    reasons: str  # SQL lists: of what each verdict means
+    labels: str
+
+
+@cache
+def _compile(stream: Stream) -> _Query:
+    compiler = _Compiler(stream)
+    sql = compiler.sql()
+    return _Query(
+        sql=sql,
+        event_type=stream.type_field or "NULL",
+        subjects=tuple(f.name for f in compiler.fields if f.subject),
+        reasons=quote_list([check.reason for check in compiler.checks]),
+        labels=quote_list([check.label for check in compiler.checks]),
+    )
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One way in which a row can fail."""
+
+    reason: Reason
+    label: str  # how the detail names the field
+    value: str | None = None  # SQL of the JSON text that the detail shows
+
+
+class _Compiler:
+    """Writes the query of one stream. Every method gives SQL; names of columns are made by `_j`, `_i` and `_slots`."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.types = stream.event_types
+        self.fields: tuple[Field, ...] = stream.batch + stream.envelope  # in the order in which they are judged
+        self.checks: list[_Check] = []
+        self.type_name = "type_name" if stream.type_field is not None else "NULL::VARCHAR"
+
+    @cached_property
+    def payload(self) -> Field | None:
+        return next((f for f in self.stream.envelope if f.name == self.stream.payload_field), None)
+
+    @cached_property
+    def has_free_text(self) -> list[EventType]:
+        return [t for t in self.types if any(f.privacy == "free_text" for f in t.payload)]
+
+    def sql(self) -> str:
+        verdict = self.verdict()
+        steps = [
+            self.rows(),
+            self.envelope(),
+            self.typed_envelope(),
+            self.entries(),
+            self.payload_fields(),
+            f"SELECT *, {verdict} AS verdict, {self.needs_python()} AS needs_python FROM s4",
+            f"""SELECT *, CASE WHEN verdict IS NULL AND needs_python
+                THEN @stored(doc, line, {self.type_name}) END AS stored FROM s5""",
+            f"""SELECT *, CASE WHEN verdict IS NULL
+                THEN CASE WHEN needs_python THEN stored.payload ELSE {self.canonical_payload()} END END AS payload,
+                {self.row_id()} AS row_id FROM s6""",
+            self.result(),
+        ]
+        named = ",\n".join(f"s{number} AS ({step})" for number, step in enumerate(steps[:-1]))
+        return f"WITH {named}\n{steps[-1]}"
+
+    # steps
+
+    def rows(self) -> str:
+        """One row a row: the documents themselves, or the events in them."""
+        stream = self.stream
+        if stream.kind != "batches":
+            return """SELECT source_file, source_line, 0::INTEGER AS batch_index, doc, raw, fault, NULL::VARCHAR AS line
+                FROM @docs"""
+        assert stream.list_field is not None and stream.time_field is not None
+        listed = f"b.{stream.list_field}::VARCHAR"
+        each = f'$."{stream.list_field}"[*]'
+        members = f"""CASE
+            WHEN line IS NULL OR {listed} IS NULL OR NOT starts_with({listed}, '[') THEN [NULL]::VARCHAR[]
+            WHEN {respelled_sql("line")} THEN daybook_members(line, {quote(stream.list_field)})
+            ELSE json_extract(line, {quote(each)})::VARCHAR[] END"""
+        instants = f"""list_transform(
+            json_extract(line, {quote(each + '."client_ts"')})::VARCHAR[], lambda j: {values.instant("j")})"""
+        return f"""
+            SELECT * EXCLUDE (event),
+                CASE WHEN starts_with(event, '{{') THEN event END AS doc,
+                CASE WHEN line IS NULL THEN line_fault
+                    WHEN NOT starts_with(event, '{{') THEN 'an event that is no object' END AS fault
+            FROM (
+                SELECT * EXCLUDE (members), len(members) AS events, unnest(members) AS event,
+                    unnest(range(len(members)))::INTEGER AS batch_index
+                FROM (
+                    SELECT *, {members} AS members, list_max({instants}) AS latest_client_ts
+                    FROM (
+                        SELECT source_file, source_line, doc AS line, raw, fault AS line_fault,
+                            json_transform(doc, {self.template(stream.batch)}) AS b, json_keys(doc) AS line_keys
+                        FROM @docs)))"""
+
+    def envelope(self) -> str:
+        return f"""SELECT *, json_transform(doc, {self.template(self.stream.envelope)}) AS e, json_keys(doc) AS doc_keys
+            FROM s0"""
+
+    def typed_envelope(self) -> str:
+        columns = [f'e."{f.name}"::VARCHAR AS {_j(f)}' for f in self.stream.envelope]
+        columns += [f'b."{f.name}"::VARCHAR AS {_j(f)}' for f in self.stream.batch]
+        return f"SELECT *, {', '.join(columns)} FROM s1"
+
+    def entries(self) -> str:
+        """Event type as a number (-1: unknown), instants, and whether the payload holds a number to be read exactly."""
+        columns = [f"{values.instant(_j(f))} AS {_i(f)}" for f in self.fields if f.type == "timestamp"]
+        known = "".join(
+            f" WHEN {json_text(spelling)} THEN {number}"
+            for number, event_type in enumerate(self.types)
+            for spelling in (event_type.name, *event_type.aliases)
+        )
+        if self.stream.type_field is not None:
+            j = f"j_{self.stream.type_field}"
+            columns.append(f"CASE {j}{known} ELSE CASE WHEN {values.is_text(j)} THEN -1 END END AS type_number")
+            names = "".join(
+                f" WHEN {json_text(alias)} THEN {quote(event_type.name)}"
+                for event_type in self.types
+                for alias in event_type.aliases
+            )
+            columns.append(f"{f'CASE {j}{names} ELSE {j}[2:-2] END' if names else f'{j}[2:-2]'} AS type_name")
+        if self.payload is not None:
+            j = _j(self.payload)
+            fraction = f"regexp_matches({j}, '[0-9](?:\\.[0-9]|[eE])')"
+            columns.append(
+                f"""CASE WHEN starts_with({j}, '{{') AND (strlen(doc) > {MAX_PAYLOAD_BYTES} OR {fraction})
+                THEN {respelled_sql("doc")} ELSE false END AS respelled"""
+            )
+        return f"SELECT *, {', '.join(columns) or '0 AS none'} FROM s2"
+
+    def payload_fields(self) -> str:
+        """The values of a payload: column p_0 holds that of the first field of the row's event type, and so on."""
+        if self.payload is None:
+            return "SELECT * FROM s3"
+        j = _j(self.payload)
+        entries = f"""CASE WHEN starts_with({j}, '{{') THEN CASE
+            WHEN respelled THEN daybook_entries(doc, {quote(self.payload.name)})
+            ELSE {{k: json_keys({j}), v: json_extract({j}, '$.*')::VARCHAR[]}} END END AS entries"""
+        rows = [[str(number), *(quote(f.name) for f in t.payload)] for number, t in enumerate(self.types) if t.payload]
+        slots = max(map(len, rows)) - 1
+        names = ", ".join(f"({', '.join(row + ['NULL'] * (slots + 1 - len(row)))})" for row in rows)
+        columns = [f"nullif(entries.v[list_position(entries.k, name_{n})], 'null') AS p_{n}" for n in range(slots)]
+        return f"""SELECT * EXCLUDE ({", ".join(f"name_{n}" for n in range(slots))}), {", ".join(columns)}
+            FROM (SELECT *, {entries} FROM s3)
+            LEFT JOIN (VALUES {names}) AS slots (type_number, {", ".join(f"name_{n}" for n in range(slots))})
+            USING (type_number)"""
+
+    def verdict(self) -> str:
+        """The first check that fails, as its number from 1; NULL if none does."""
+        stream, payload = self.stream, self.payload
+        is_event = "doc IS NOT NULL AND " if stream.kind == "batches" else ""
+        start = [("fault IS NOT NULL", _Check("malformed", ""))]
+        if stream.kind == "batches":
+            assert stream.list_field is not None
+            too_many = _Check("batch_too_large", stream.list_field, "events::VARCHAR")
+            start.append((f"events > {stream.max_events}", too_many))
+        if stream.type_field is not None:
+            j = f"j_{stream.type_field}"
+            start.append(("type_number = -1", _Check("unknown_event_type", stream.type_field, j)))
+        for f in self.fields:
+            if f.required:
+                guard = "" if f in stream.batch else is_event
+                start.append((f"{guard}{_j(f)} IS NULL", _Check("missing_field", f.name)))
+        first = self.chain(start)  # numbers the checks: the malformed are 1
+        references = self.by_type(
+            lambda t: self.chain((f"j_{name} IS NULL", _Check("missing_field", name)) for name in t.requires)
+        )
+        absent = self.by_type(
+            lambda t: self.chain(
+                (f"{p} IS NULL", _Check("missing_field", self.label(f))) for f, p in _slots(t) if f.required
+            )
+        )
+        # In a payload that is no object nothing is judged: nothing is missing there either.
+        if payload is not None:
+            absent = f"CASE WHEN {_j(payload)} IS NULL OR starts_with({_j(payload)}, '{{') THEN {absent} END"
+        invalid = []
+        for f in self.fields:
+            is_valid = f"{_i(f)} IS NOT NULL" if f.type == "timestamp" else values.valid(f, _j(f))
+            shown = self.payload_shown() if f is payload else _j(f)
+            invalid.append((f"{_j(f)} IS NOT NULL AND NOT {is_valid}", _Check("invalid_field", f.name, shown)))
+        invalid_payload = self.by_type(
+            lambda t: self.chain(
+                (
+                    f"{p} IS NOT NULL AND NOT {values.valid(f, p)}",
+                    _Check("invalid_field", self.label(f), None if f.privacy == "free_text" else p),
+                )
+                for f, p in _slots(t)
+            )
+        )
+        end = []
+        if payload is not None:
+            j = _j(payload)
+            size = f"daybook_size(doc, {quote(payload.name)})"
+            # compact text is never longer than the document; the engine's is exact but for numbers and repeated keys
+            end.append(
+                (
+                    f"""strlen(doc) > {MAX_PAYLOAD_BYTES} AND {j} IS NOT NULL
+                    AND CASE WHEN respelled OR strlen({j}) > {MAX_PAYLOAD_BYTES}
+                        THEN {size} > {MAX_PAYLOAD_BYTES} ELSE false END""",
+                    _Check("payload_too_large", payload.name, f"{size} || ' bytes'"),
+                )
+            )
+        if stream.time_field is not None:
+            ts = self.event_ts()
+            end.append(
+                (
+                    f"{ts} < TIMESTAMP '{EARLIEST}' OR {ts} > TIMESTAMP '@latest'",
+                    _Check("timestamp_out_of_range", stream.time_field, f"strftime({ts}, '%Y-%m-%dT%H:%M:%SZ')"),
+                )
+            )
+        parts = (first, references, absent, self.chain(invalid), invalid_payload, self.chain(end))
+        return f"coalesce({', '.join(parts)}, NULL)"
+
+    def needs_python(self) -> str:
+        """Rows whose stored payload the engine cannot write: unknown fields, values that change, odd numbers."""
+        conditions = [_has_unknown("doc_keys", [(f.name, _j(f)) for f in self.stream.envelope])]
+        if self.stream.kind == "batches":
+            conditions.append(_has_unknown("line_keys", [(f.name, _j(f)) for f in self.stream.batch]))
+        if self.payload is not None:
+            conditions += ["respelled", self.by_type(self.odd_payload)]
+        # CASE stops at the first that holds; OR would work all of them out
+        return f"CASE{''.join(f' WHEN {condition} THEN true' for condition in conditions)} ELSE false END"
+
+    def odd_payload(self, event_type: EventType) -> str:
+        odd = [_has_unknown("entries.k", [(f.name, p) for f, p in _slots(event_type)])]
+        for f, p in _slots(event_type):
+            is_plain = values.is_plain(f, p)
+            if is_plain is not None:
+                odd.append(f"{p} IS NOT NULL AND NOT {is_plain}")
+        return f"CASE{''.join(f' WHEN {condition} THEN true' for condition in odd)} END"
+
+    def canonical_payload(self) -> str:
+        """The canonical text of a payload that holds known and plain values only."""
+        if self.payload is None:
+            return "NULL::VARCHAR"
+
+        def members(event_type: EventType) -> str:
+            fields = sorted(_slots(event_type), key=lambda slot: slot[0].name)
+            texts = [f"{quote(chr(34) + f.name + chr(34) + ':')} || {values.canonical(f, p)}" for f, p in fields]
+            return f"concat_ws(',', {', '.join(f'({text})' for text in texts)})" if texts else "''"
+
+        return f"CASE WHEN {_j(self.payload)} IS NOT NULL THEN '{{' || {self.by_type(members)} || '}}' END"
+
+    def row_id(self) -> str:
+        named = {f.name: f for f in self.fields}
+        identity = [named[name] for name in self.stream.identity]
+        if self.stream.kind == "batches":
+            parts = " || ',' || ".join(self.canonical_value(f) for f in identity)
+            return f"'h-' || sha256('[' || {parts} || ']')"
+        return " || '|' || ".join(self.typed(f) for f in identity)
+
+    def result(self) -> str:
+        own = {f.name: f for f in self.fields}
+        columns = {"id_hash": hash64_sql("row_id"), "content_hash": hash64_sql(self.content())}
+        if self.stream.time_field is not None:
+            columns[self.stream.time_field] = self.event_ts()
+        if self.stream.like is not None:
+            columns[self.stream.like.identity[0]] = "row_id"
+            columns |= {f.name: str(f.default) for f in self.stream.like.envelope if f.default is not None}
+        for f in own.values():
+            columns.setdefault(f.name, self.typed(f))
+        columns |= self.typed_payload()
+        columns |= {name: name for name in ("row_id", "source_file", "source_line", "batch_index", "payload")}
+        selected = [
+            f"({columns.get(name, 'NULL')})::{sql_type} AS {name}" for name, sql_type, _ in raw_columns(self.stream)
+        ]
+        return f"SELECT {', '.join(selected)}, {self.judged()} AS _judged FROM s7"
+
+    def judged(self) -> str:
+        """What is known of a row beside its columns."""
+        shown = "".join(
+            f" WHEN {number} THEN {check.value}"
+            for number, check in enumerate(self.checks, 1)
+            if check.value is not None
+        )
+        raw = "raw"
+        if self.stream.kind == "batches":
+            assert self.stream.list_field is not None
+            raw = f"CASE WHEN doc IS NULL THEN raw ELSE daybook_alone(line, {quote(self.stream.list_field)}, doc) END"
+        return f"""{{
+            verdict: verdict,
+            fault: fault,
+            shown: CASE WHEN verdict > 1 THEN {f"CASE verdict{shown} END" if shown else "NULL::VARCHAR"} END,
+            raw: CASE WHEN verdict IS NOT NULL THEN {raw} END,
+            unknown: CASE WHEN len(stored.unknown) > 0 THEN stored.unknown END,
+            unlisted: CASE WHEN verdict IS NULL THEN {self.unlisted()} END}}"""
+
+    # expressions
+
+    def template(self, fields: Iterable[Field]) -> str:
+        return quote("{" + ",".join(f'"{f.name}":"JSON"' for f in fields) + "}")
+
+    def label(self, payload_field: Field) -> str:
+        return f"{self.stream.payload_field}.{payload_field.name}"
+
+    def chain(self, checks: Iterable[tuple[str, _Check]]) -> str:
+        """The number of the first check whose condition holds."""
+        arms = []
+        for condition, check in checks:
+            if check not in self.checks:
+                self.checks.append(check)
+            arms.append(f" WHEN {condition} THEN {self.checks.index(check) + 1}")
+        return f"CASE{''.join(arms)} END" if arms else "NULL"
+
+    def by_type(self, expression: Callable[[EventType], str]) -> str:
+        """An expression that differs by event type; types with the same one share an arm."""
+        arms: dict[str, list[int]] = {}
+        for number, event_type in enumerate(self.types):
+            arms.setdefault(expression(event_type), []).append(number)
+        arms.pop("NULL", None)
+        if not arms:
+            return "NULL"
+        return f"CASE{''.join(f' WHEN {_among(numbers)} THEN {sql}' for sql, numbers in arms.items())} END"
+
+    def event_ts(self) -> str:
+        if self.stream.kind == "batches":
+            waited = "epoch_us(latest_client_ts) - epoch_us(i_client_ts)"
+            return f"make_timestamp(epoch_us(i_received_at) - ({waited}))"
+        return f"i_{self.stream.time_field}"
+
+    def payload_shown(self) -> str:
+        """A payload that is no object may be the text of one: not shown where that could hold free text."""
+        assert self.payload is not None
+        if not self.has_free_text:
+            return _j(self.payload)
+        numbers = [number for number, t in enumerate(self.types) if t not in self.has_free_text]
+        return f"CASE WHEN {_among(numbers)} THEN {_j(self.payload)} END"
+
+    def typed(self, f: Field) -> str:
+        if f.name == self.stream.type_field:
+            return self.type_name
+        value = _i(f) if f.type == "timestamp" else values.typed(f, _j(f))
+        return f"coalesce({value}, {f.default})" if f.default is not None else value
+
+    def typed_payload(self) -> dict[str, str]:
+        arms: dict[str, dict[str, list[int]]] = {}
+        for number, event_type in enumerate(self.types):
+            for f, p in _slots(event_type):
+                if f.column is not None:
+                    arms.setdefault(f.column, {}).setdefault(values.typed(f, p), []).append(number)
+        return {
+            column: f"CASE{''.join(f' WHEN {_among(numbers)} THEN {sql}' for sql, numbers in cases.items())} END"
+            for column, cases in arms.items()
+        }
+
+    def content(self) -> str:
+        """The canonical JSON of a row's content: compared among rows of one identity, which therefore is no part of it.
+
+        Nor is what follows from the time at which a batch was received.
+        """
+        apart = {*self.stream.identity, self.stream.payload_field, self.stream.list_field}
+        fields = [f for f in self.fields if f.name not in apart]
+        if self.stream.kind == "batches":
+            fields = [f for f in fields if f not in self.stream.batch or f.type != "timestamp"]
+        texts = [f"coalesce({self.canonical_value(f)}, 'null')" for f in fields] + ["coalesce(payload, 'null')"]
+        return f"'[' || concat_ws(',', {', '.join(texts)}) || ']'"
+
+    def canonical_value(self, f: Field) -> str:
+        """The canonical JSON text of a valid envelope value."""
+        if f.name == self.stream.type_field:
+            return f"""'"' || {self.type_name} || '"'"""
+        if f.type == "timestamp":
+            return f"epoch_us({_i(f)})::VARCHAR"
+        if f.default is not None:
+            return f"{self.typed(f)}::VARCHAR"
+        return values.canonical_exact(f, _j(f))
+
+    def unlisted(self) -> str:
+        """Names of the fields whose value is not in their closed list."""
+
+        def names(fields: Iterable[tuple[Field, str]]) -> str:
+            listed = [(f.name, j, ", ".join(json_text(value) for value in f.values)) for f, j in fields if f.values]
+            return ", ".join(f"CASE WHEN {j} NOT IN ({known}) THEN '{name}' END" for name, j, known in listed)
+
+        envelope = names((f, _j(f)) for f in self.fields)
+
+        def found(of_payload: str) -> str:
+            both = ", ".join(part for part in (envelope, of_payload) if part)
+            return f"list_filter([{both}], lambda name: name IS NOT NULL)" if both else "NULL"
+
+        by_type = self.by_type(lambda t: found(names(_slots(t))))
+        lists = by_type if self.types else found("")
+        return f"CASE WHEN len({lists}) > 0 THEN {lists} END" if lists != "NULL" else "NULL::VARCHAR[]"
+
+
+def _has_unknown(keys: str, known: Sequence[tuple[str, str]]) -> str:
+    """Whether an object has a key that is not known. As many known values as keys: there is none, without a search."""
+    if not known:
+        return f"len({keys}) > 0"
+    count = " + ".join(f"({value} IS NOT NULL)::INT" for _, value in known)
+    names = quote_list([name for name, _ in known])
+    return f"CASE WHEN len({keys}) = {count} THEN false ELSE NOT list_has_all({names}, {keys}) END"
+
+
+def _j(f: Field) -> str:
+    return f"j_{f.name}"
+
+
+def _i(f: Field) -> str:
+    return f"i_{f.name}"
+
+
+def _slots(event_type: EventType) -> list[tuple[Field, str]]:
+    """The payload fields of a type, each with the column that holds its value."""
+    return [(f, f"p_{number}") for number, f in enumerate(event_type.payload)]
+
+
+def _among(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"type_number = {numbers[0]}"
+    return f"type_number IN ({', '.join(map(str, numbers))})"

@@ -1,0 +1,194 @@
+"""The grammars of values (events.md, "How values are read") as SQL expressions over JSON text.
+
+What belongs here: how one value is read, told by its type alone. An argument `j` is the SQL of a JSON text as the
+engine writes it (strings in quotes, no white space), NULL where the value is absent. Nothing is left to the engine's
+casting: a cast is made of a text only after a pattern has said that the text is of the right form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ingestion.contract import COLUMN_TYPES, Field
+from ingestion.privacy import EMAIL_FORM
+
+UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_DATE = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-[0-9]{2}-[0-9]{2}"  # there is no year 0
+_TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_PLAIN_INSTANT = f'"{_DATE}[T ]{_TIME}(?:\\.[0-9]{{1,6}})?Z?"'
+_INSTANT = f'"{_DATE}[Tt ]{_TIME}(?:\\.[0-9]{{1,9}})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"'
+_PLAIN_ID = '"[0-9A-Za-z_.:-]{1,128}"'
+_LONGEST_SURE_NUMBER = 17  # characters: a shorter one is the same as a double, and canonical but for trailing zeros
+
+
+def quote(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def json_text(text: str) -> str:
+    """A name or another plain text in JSON's quotes, as an SQL literal."""
+    return quote(f'"{text}"')
+
+
+def quote_list(texts: Sequence[str]) -> str:
+    """Texts as an SQL list literal."""
+    return f"([{', '.join(map(quote, texts))}]::VARCHAR[])"
+
+
+def is_text(j: str) -> str:
+    """Whether it is a JSON string."""
+    return f"starts_with({j}, '\"')"
+
+
+def is_number(j: str) -> str:
+    """Whether it is a JSON number."""
+    return f"(ascii({j}) BETWEEN 48 AND 57 OR ascii({j}) = 45)"
+
+
+def text(j: str) -> str:
+    """The text of a JSON string; NULL for anything else."""
+    return f"""CASE WHEN {is_text(j)} THEN CASE WHEN contains({j}, '\\') THEN json_extract_string({j}, '$')
+        ELSE {j}[2:-2] END END"""
+
+
+def typed(field: Field, j: str) -> str:
+    """The value of a valid field as its lake column stores it; of an invalid one mostly NULL (`valid` is the judge)."""
+    match field.type:
+        case "uuid":
+            return f"lower(substr({j}, 2, 36))"
+        case "int":
+            return f"try_cast({j} AS BIGINT)"
+        case "decimal":
+            return f"try_cast({j} AS {COLUMN_TYPES['decimal']})"
+        case "bool":
+            return f"({j} = 'true')"
+        case "timestamp":
+            return instant(j)
+        case "uuid_list":
+            return f"CASE WHEN {j} = '[]' THEN []::VARCHAR[] ELSE string_split(lower({j})[3:-3], '\",\"') END"
+        case "any" | "number_or_text":
+            return _short(field, j)
+        case _:
+            return _short(field, j) if field.grain else text(j)
+
+
+def valid(field: Field, j: str) -> str:
+    """Whether a value that is there obeys its field's type and limits."""
+    match field.type:
+        case "text":
+            return is_text(j)
+        case "uuid":
+            return f"regexp_full_match({j}, '\"{UUID}\"')"
+        case "id":
+            return _valid_id(j)
+        case "int":
+            return f"(regexp_full_match({j}, '-?[0-9]+') AND try_cast({j} AS BIGINT) IS NOT NULL{_limits(field, j)})"
+        case "decimal":
+            fits = f" AND {typed(field, j)} IS NOT NULL" if field.column is not None else ""
+            return f"({is_number(j)}{fits}{_limits(field, j)})"
+        case "bool":
+            return f"({j} IN ('true', 'false'))"
+        case "timestamp":
+            return f"({instant(j)} IS NOT NULL)"
+        case "object":
+            return f"starts_with({j}, '{{')"
+        case "list":
+            return f"starts_with({j}, '[')"
+        case "uuid_list":
+            return f"""regexp_full_match({j}, '\\[("{UUID}"(,"{UUID}")*)?\\]')"""
+        case "number_or_text":
+            return f"({is_text(j)} OR {is_number(j)})"
+        case "any":
+            return "true"
+
+
+def instant(j: str) -> str:
+    """The UTC timestamp of a JSON string; NULL for anything that is none. Decimals after the sixth are cut."""
+    offset = f"""CASE WHEN {j}[-2] = 'Z' OR {j}[-7] NOT IN ('+', '-') THEN 0
+        ELSE ({j}[-6:-5]::BIGINT * 60 + {j}[-3:-2]::BIGINT)
+            * CASE {j}[-7] WHEN '-' THEN -60000000 ELSE 60000000 END END"""
+    decimals = f"coalesce(nullif(regexp_extract({j}, '\\.([0-9]{{1,6}})', 1), ''), '0')"
+    plain = f"substr({j}, 2, strlen({j}) - 2 - ends_with({j}, 'Z\"')::INT)"
+    return f"""CASE
+        WHEN regexp_full_match({j}, {quote(_PLAIN_INSTANT)}) THEN try_cast({plain} AS TIMESTAMP)
+        WHEN regexp_full_match({j}, {quote(_INSTANT)})
+        THEN make_timestamp(epoch_us(try_cast({j}[2:11] || ' ' || {j}[13:20] || '.' || {decimals} AS TIMESTAMP))
+            - ({offset})) END"""
+
+
+def canonical(field: Field, j: str) -> str:
+    """The canonical JSON text of a valid value for which `is_plain` holds."""
+    match field.type:
+        case "uuid" | "uuid_list":
+            return f"lower({j})"
+        case "decimal":
+            return _canonical_number(j)
+        case "any" | "number_or_text":
+            return f"CASE WHEN {is_text(j)} THEN {j} ELSE {_canonical_number(j)} END"
+        case _:
+            return j
+
+
+def canonical_exact(field: Field, j: str) -> str:
+    """The canonical JSON text of any valid value; what is not plain goes through Python."""
+    plain = is_plain(field, j)
+    if plain is None:
+        return canonical(field, j)
+    # NULL is told apart first: a Python function is called for whatever no branch before it takes
+    return f"CASE WHEN {j} IS NULL THEN NULL WHEN {plain} THEN {canonical(field, j)} ELSE daybook_canonical({j}) END"
+
+
+def is_plain(field: Field, j: str) -> str | None:
+    """Whether `canonical` can be had from the engine; None if it always can.
+
+    For the others the exact Python path is taken: values that are changed before they are stored, objects, lists, long
+    numbers.
+    """
+    if field.privacy in ("free_text", "ip"):
+        return "false"
+    short = f"strlen({j}) <= {_LONGEST_SURE_NUMBER}"
+    match field.type:
+        case "decimal":
+            return short
+        case "any" | "number_or_text":
+            return f"({is_text(j)} OR ({short} AND NOT starts_with({j}, '{{') AND NOT starts_with({j}, '[')))"
+        case _:
+            return None
+
+
+def _canonical_number(j: str) -> str:
+    return f"CASE WHEN contains({j}, '.') THEN rtrim(rtrim({j}, '0'), '.') ELSE {j} END"
+
+
+def _limits(field: Field, j: str) -> str:
+    """Within the limits, exactly: a long number is compared as a decimal, a short one as a double."""
+    checks = []
+    for limit, operator in ((field.minimum, ">="), (field.maximum, "<=")):
+        if limit is not None:
+            exact = f"try_cast({j} AS DECIMAL(38, 20)) {operator} {limit}"
+            checks.append(
+                f""" AND CASE WHEN strlen({j}) > {_LONGEST_SURE_NUMBER}
+                THEN coalesce({exact}, try_cast({j} AS DOUBLE) {operator} {limit})
+                ELSE try_cast({j} AS DOUBLE) {operator} {limit} END"""
+            )
+    return "".join(checks)
+
+
+def _valid_id(j: str) -> str:
+    value = f"json_extract_string({j}, '$')"
+    return f"""CASE WHEN regexp_full_match({j}, {quote(_PLAIN_ID)}) THEN true
+        ELSE {is_text(j)} AND length({value}) BETWEEN 1 AND 128
+            AND NOT regexp_matches({value}, '\\p{{Cc}}') AND NOT regexp_full_match({value}, {quote(EMAIL_FORM)}) END"""
+
+
+def _short(field: Field, j: str) -> str:
+    """A grain, or an open value in a column: the plain short ones here, what needs a closer look in Python."""
+    plain_text = f"strlen({j}) <= 66 AND NOT contains({j}, '\\') AND NOT contains({j}, '@')"
+    if field.grain:
+        return f"""CASE WHEN {j} IS NULL THEN NULL WHEN {plain_text} THEN {j}[2:-2] ELSE daybook_grain({j}) END"""
+    limit = "NULL" if field.max_length is None else quote(str(field.max_length))
+    return f"""CASE WHEN {j} IS NULL THEN NULL
+        WHEN {is_text(j)} AND {plain_text} THEN {j}[2:-2]
+        WHEN strlen({j}) <= {_LONGEST_SURE_NUMBER} AND ({is_number(j)} OR {j} IN ('true', 'false'))
+        THEN {_canonical_number(j)} ELSE daybook_open({j}, {limit}) END"""

@@ -1,6 +1,7 @@
 {#
 The sum of a 60-bit hash of each row: the same whatever the order of rows, and brought up to date by the rows that went and came,
-so that a mart's content hash costs no scan of its history. Texts are the same on every engine.
+so that a mart's content hash costs no scan of its history. Texts are the same on every engine; each stands behind its length, so that
+no two rows share a text.
 #}
 {% macro content_sum(relation, rows) %}
     {%- set parts = [] -%}
@@ -9,7 +10,7 @@ so that a mart's content hash costs no scan of its history. Texts are the same o
             {%- if column.dtype | lower in ('double', 'float') -%}cast(cast({{ column.quoted }} as decimal(28, 9)) as varchar)
             {%- else -%}cast({{ column.quoted }} as varchar){%- endif -%}
         {%- endset -%}
-        {%- do parts.append("coalesce(" ~ text ~ ", '~')") -%}
+        {%- do parts.append("coalesce(cast(length(" ~ text ~ ") as varchar) || ':' || " ~ text ~ ", '-')") -%}
     {%- endfor -%}
-    (select coalesce(sum(cast({{ text_hash(parts | join(" || '|' || ")) }} as decimal(38, 0))), 0) from {{ rows }})
+    (select coalesce(sum(cast({{ text_hash(parts | join(' || ')) }} as decimal(38, 0))), 0) from {{ rows }})
 {%- endmacro %}

@@ -38,7 +38,11 @@ with staging as (
 ),
 
 event_ledger as (
-    select system, stream, extract_date, rows_accepted
+    select
+        system,
+        stream,
+        extract_date,
+        rows_accepted
     from {{ ref('event_ledger') }}
 )
 

@@ -1,7 +1,10 @@
 {{ config(meta={'dagster': {'ref': {'name': 'study_sessions'}}}) }}
 
 with study_sessions as (
-    select session_id, questions_attempted, questions_correct
+    select
+        session_id,
+        questions_attempted,
+        questions_correct
     from {{ ref('study_sessions') }}
 ),
 

@@ -1,7 +1,11 @@
 {{ config(meta={'dagster': {'ref': {'name': 'topic_daily_stats'}}}) }}
 
 with topic_daily_stats as (
-    select topic_id, date, questions_attempted, questions_correct
+    select
+        topic_id,
+        date,
+        questions_attempted,
+        questions_correct
     from {{ ref('topic_daily_stats') }}
 ),
 

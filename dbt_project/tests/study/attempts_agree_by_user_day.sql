@@ -1,7 +1,12 @@
 {{ config(meta={'dagster': {'ref': {'name': 'daily_user_stats'}}}) }}
 
 with daily_user_stats as (
-    select user_id, date, questions_attempted, questions_correct, first_attempts
+    select
+        user_id,
+        date,
+        questions_attempted,
+        questions_correct,
+        first_attempts
     from {{ ref('daily_user_stats') }}
 ),
 

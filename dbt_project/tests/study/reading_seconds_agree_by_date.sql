@@ -19,12 +19,22 @@ topic_daily_stats as (
     group by date
 ),
 
+cut as (
+    select date
+    from daily_user_stats
+    where reading_seconds is null
+
+    union
+
+    select date
+    from topic_daily_stats
+    where reading_seconds is null
+),
+
 disagreeing as (
     {{ rows_that_disagree('daily_user_stats', 'topic_daily_stats', ['date'], ['reading_seconds']) }}
 )
 
 select *
 from disagreeing
-where
-    date not in (select date from daily_user_stats where reading_seconds is null)
-    and date not in (select date from topic_daily_stats where reading_seconds is null)
+where date not in (select date from cut)

@@ -19,12 +19,22 @@ material_interactions as (
     group by user_id
 ),
 
+cut as (
+    select user_id
+    from daily_user_stats
+    where reading_seconds is null
+
+    union
+
+    select user_id
+    from material_interactions
+    where reading_seconds is null
+),
+
 disagreeing as (
     {{ rows_that_disagree('daily_user_stats', 'material_interactions', ['user_id'], ['reading_seconds']) }}
 )
 
 select *
 from disagreeing
-where
-    user_id not in (select user_id from daily_user_stats where reading_seconds is null)
-    and user_id not in (select user_id from material_interactions where reading_seconds is null)
+where user_id not in (select user_id from cut)

@@ -19,10 +19,10 @@ daily_user_stats as (
     select
         case when sharing_users.user_id is null then days.user_id else 'shared' end as user_id,
         max(days.xp_earned) as highest_xp,
-        sum(days.xp_earned) as xp_earned,
         {%- for number in numbers %}
-        sum(days.{{ number }}) as {{ number }}{{ ',' if not loop.last }}
+        sum(days.{{ number }}) as {{ number }},
         {%- endfor %}
+        sum(days.xp_earned) as xp_earned
     from {{ ref('daily_user_stats') }} as days
     left join sharing_users on days.user_id = sharing_users.user_id
     group by case when sharing_users.user_id is null then days.user_id else 'shared' end
@@ -32,19 +32,25 @@ study_sessions as (
     select
         case when sharing_users.user_id is null then sessions.user_id else 'shared' end as user_id,
         max(sessions.xp_earned) as highest_xp,
-        sum(sessions.xp_earned) as xp_earned,
         {%- for number in numbers %}
-        sum(sessions.{{ number }}) as {{ number }}{{ ',' if not loop.last }}
+        sum(sessions.{{ number }}) as {{ number }},
         {%- endfor %}
+        sum(sessions.xp_earned) as xp_earned
     from {{ ref('study_sessions') }} as sessions
     left join sharing_users on sessions.user_id = sharing_users.user_id
     group by case when sharing_users.user_id is null then sessions.user_id else 'shared' end
 ),
 
 cut as (
-    select user_id from daily_user_stats where highest_xp = {{ limit }}
+    select user_id
+    from daily_user_stats
+    where highest_xp = {{ limit }}
+
     union
-    select user_id from study_sessions where highest_xp = {{ limit }}
+
+    select user_id
+    from study_sessions
+    where highest_xp = {{ limit }}
 ),
 
 disagreeing as (

@@ -1,7 +1,10 @@
 {{ config(meta={'dagster': {'ref': {'name': 'daily_user_stats'}}}) }}
 
 with daily_user_stats as (
-    select user_id, date, sessions_started
+    select
+        user_id,
+        date,
+        sessions_started
     from {{ ref('daily_user_stats') }}
 ),
 

@@ -1,0 +1,145 @@
+"""The definitions as the server loads them."""
+
+from __future__ import annotations
+
+import ast
+import socket
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ingestion.contract import load_contracts
+from orchestration.definitions import build_defs, defs
+from orchestration.jobs import LOAD, REBUILD, TRANSFORM
+
+STREAMS = {dg.AssetKey([s.system, s.name]) for c in load_contracts().values() for s in c.streams}
+MARTS = {
+    dg.AssetKey(["marts", name])
+    for name in (
+        "study_sessions",
+        "question_attempts",
+        "material_interactions",
+        "daily_user_stats",
+        "topic_daily_stats",
+        "test_sessions",
+        "event_ledger",
+        "mart_catalog",
+    )
+}
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_defs()
+
+
+@pytest.fixture(scope="module")
+def graph(definitions: dg.Definitions) -> dict[dg.AssetKey, dg.AssetSpec]:
+    return {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def keys_of(definitions: dg.Definitions, job: str) -> set[dg.AssetKey]:
+    return set(definitions.resolve_job_def(job).asset_layer.selected_asset_keys)
+
+
+def checks_of(definitions: dg.Definitions) -> dict[str, dg.AssetCheckSpec]:
+    holders = [
+        held for held in [*definitions.assets, *definitions.asset_checks] if isinstance(held, dg.AssetsDefinition)
+    ]
+    return {f"{spec.asset_key.to_user_string()}:{spec.name}": spec for held in holders for spec in held.check_specs}
+
+
+def test_they_load_as_the_server_loads_them() -> None:
+    dg.Definitions.validate_loadable(defs())
+
+
+def test_loading_takes_no_network_no_home_and_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    build_defs()  # what has to be compiled is compiled
+
+    def refuse(*args: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path / "home"))
+    dg.Definitions.validate_loadable(build_defs())
+    assert not (tmp_path / "home").exists()
+
+
+def test_there_is_an_asset_for_each_stream_and_mart(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    assert graph.keys() >= STREAMS | MARTS | {dg.AssetKey("published_marts")}
+
+
+def test_the_graph_reads_well(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    for key, spec in graph.items():
+        assert spec.group_name != "default", key
+        assert spec.description, key
+        assert spec.kinds, key
+
+
+def test_streams_and_models_are_one_graph(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    used = {dep.asset_key for spec in graph.values() for dep in spec.deps}
+    assert used >= STREAMS
+    assert used <= graph.keys()
+
+
+def test_streams_are_partitioned_by_extract_date_and_models_are_not(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    partitioned = {key for key, spec in graph.items() if spec.partitions_def is not None}
+    assert partitioned == STREAMS
+
+
+def test_columns_and_their_lineage_are_known_before_anything_ran(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    for key in STREAMS | MARTS:
+        schema = graph[key].metadata["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchema)
+        assert all(column.description for column in schema.columns), key
+    sessions = graph[dg.AssetKey(["marts", "study_sessions"])].metadata["dagster/column_lineage"]
+    assert isinstance(sessions, dg.TableColumnLineage)
+    assert "active_seconds" in sessions.deps_by_column
+
+
+def test_the_published_file_stands_behind_every_mart(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    assert {dep.asset_key for dep in graph[dg.AssetKey("published_marts")].deps} == MARTS
+
+
+def test_the_jobs(definitions: dg.Definitions, graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    assert keys_of(definitions, LOAD) == STREAMS
+    assert keys_of(definitions, TRANSFORM) == keys_of(definitions, REBUILD) >= MARTS | {dg.AssetKey("published_marts")}
+    assert not keys_of(definitions, TRANSFORM) & STREAMS
+
+
+def test_streams_and_ledger_are_checked(definitions: dg.Definitions) -> None:
+    checks = checks_of(definitions)
+    for name in ("ledger_balances", "rejection_rate", "extract_present", "freshness", "schema_drift"):
+        assert f"study/events:{name}" in checks
+    for name in ("books_balance", "duplicates", "conflicts"):
+        assert f"marts/event_ledger:{name}" in checks
+        assert f"marts__event_ledger_{name}" in {node.name for node in definitions.resolve_job_def(TRANSFORM).nodes}
+
+
+def test_what_has_to_block_blocks(definitions: dg.Definitions) -> None:
+    blocking = {name for name, spec in checks_of(definitions).items() if spec.blocking}
+    assert {"study/events:ledger_balances", "marts/event_ledger:books_balance"} <= blocking
+    assert {name for name in blocking if name.startswith("marts/study_sessions:")}  # dbt's tests
+
+
+def test_the_schedule_is_on(definitions: dg.Definitions) -> None:
+    nightly = definitions.get_schedule_def("nightly")
+    assert (nightly.cron_schedule, nightly.execution_timezone) == ("0 2 * * *", "UTC")
+    assert nightly.job_name == LOAD
+    assert nightly.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+@pytest.mark.parametrize("name", ["extracts_arrived", "marts_behind_lake", "alert_on_failure"])
+def test_the_sensors_are_on(definitions: dg.Definitions, name: str) -> None:
+    assert definitions.get_sensor_def(name).default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_only_public_interfaces_of_dagster_are_used() -> None:
+    for path in Path(build_defs.__code__.co_filename).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(part.startswith("_") and part != "__future__" for m in modules for part in m.split(".")), (
+                path
+            )

@@ -1,0 +1,170 @@
+"""The job `load`, run as the schedule and the UI run it, on a home of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ingestion.contract import load_contracts
+from ingestion.home import Home
+from ingestion.ledger import active_loads
+from orchestration.definitions import build_defs
+from orchestration.jobs import LOAD, load_config
+from orchestration.partitions import DateRange
+from orchestration.resources import HomeResource, Writer
+
+EVENTS = dg.AssetKey(["study", "events"])
+TOPICS = dg.AssetKey(["study", "topics"])
+STREAMS = [
+    s
+    for c in load_contracts().values()
+    for s in c.streams
+    if (s.system, s.name) in {("study", "events"), ("study", "topics")}
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+@pytest.fixture
+def definitions(home: Home) -> dg.Definitions:
+    root = str(home.root)
+    return build_defs(home=HomeResource(root=root), writer=Writer(root=root))
+
+
+def deliver(home: Home, day: int, rows: int = 3, bad: int = 0) -> None:
+    folder = home.landing / "study" / f"2026-03-{day:02}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(event(day, number)) for number in range(rows)] + ["{"] * bad
+    (folder / "events.ndjson").write_text("".join(line + "\n" for line in lines))
+
+
+def event(day: int, number: int) -> dict[str, Any]:
+    return {
+        "event_id": f"00000000-0000-4000-8000-{day:06}{number:06}",
+        "event_type": "search_performed",
+        "event_ts": f"2026-03-{day:02}T10:{number:02}:00Z",
+        "user_id": "00000000-0000-4000-8000-000000000001",
+        "properties": {"search_type": "keyword"},
+    }
+
+
+def load(
+    definitions: dg.Definitions,
+    first: int,
+    last: int,
+    only_new: bool = False,
+    instance: dg.DagsterInstance | None = None,
+) -> dg.ExecuteInProcessResult:
+    taken = DateRange(date(2026, 3, first), date(2026, 3, last))
+    return definitions.resolve_job_def(LOAD).execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        tags=taken.tags,
+        asset_selection=[EVENTS, TOPICS],
+        run_config=load_config(STREAMS, only_new),
+    )
+
+
+def loaded(result: dg.ExecuteInProcessResult) -> list[str]:
+    events = [event for event in result.all_events if event.is_step_materialization]
+    return [str(event.step_materialization_data.materialization.partition) for event in events]
+
+
+def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    return next(e for e in result.get_asset_check_evaluations() if e.asset_key == EVENTS and e.check_name == name)
+
+
+def test_a_range_in_one_run(definitions: dg.Definitions, home: Home) -> None:
+    for day in (1, 2, 4):
+        deliver(home, day)
+    result = load(definitions, 1, 4)
+    assert result.success
+    assert loaded(result) == ["2026-03-01", "2026-03-02", "2026-03-04"]
+    assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+
+
+def test_only_the_dates_of_the_run(definitions: dg.Definitions, home: Home) -> None:
+    for day in (1, 2, 3):
+        deliver(home, day)
+    assert loaded(load(definitions, 2, 2)) == ["2026-03-02"]
+
+
+def test_only_what_is_new_where_that_is_asked(definitions: dg.Definitions, home: Home) -> None:
+    deliver(home, 1)
+    load(definitions, 1, 1)
+    deliver(home, 2)
+    assert loaded(load(definitions, 1, 2, only_new=True)) == ["2026-03-02"]
+    assert loaded(load(definitions, 1, 2)) == ["2026-03-01", "2026-03-02"]
+
+
+def test_a_failing_date_stops_neither_other_dates_nor_other_streams(definitions: dg.Definitions, home: Home) -> None:
+    for day in (1, 2, 3):
+        deliver(home, day)
+    (home.landing / "study" / "2026-03-02" / "events.ndjson").unlink()
+    (home.landing / "study" / "2026-03-02" / "events.ndjson.gz").write_bytes(b"not gzip")
+    topic = {"topic_id": "00000000-0000-4000-8000-000000000009", "name": "Fractions"}
+    (home.landing / "study" / "2026-03-03" / "topics.ndjson").write_text(json.dumps(topic) + "\n")
+    result = load(definitions, 1, 3)
+    assert not result.success
+    assert sorted(loaded(result)) == ["2026-03-01", "2026-03-03", "2026-03-03"]
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.user_failure_data
+    assert said
+    assert said.description
+    assert said.description.startswith(
+        "1 of 3 dates of study/events could not be loaded: study/2026-03-02/events.ndjson.gz"
+    )
+    assert {load.extract_date.day for load in active_loads(home).values() if load.stream == "events"} == {1, 3}
+
+
+def test_the_check_of_a_bad_date_shows_which_rows_and_not_what_they_held(
+    definitions: dg.Definitions, home: Home
+) -> None:
+    deliver(home, 1, rows=6, bad=3)
+    result = load(definitions, 1, 1)
+    rejection = check(result, "rejection_rate")
+    assert result.success  # the rejection is shown; it stops nothing
+    assert (rejection.passed, rejection.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    sample = rejection.metadata["sample"]
+    assert isinstance(sample, dg.TableMetadataValue)
+    assert [record.data["source_line"] for record in sample.records] == [7, 8, 9]
+    assert set(sample.records[0].data) == {"extract_date", "source_file", "source_line", "reason", "detail"}
+
+
+def test_a_missing_extract_is_noticed(definitions: dg.Definitions, home: Home) -> None:
+    deliver(home, 1)
+    load(definitions, 1, 1)
+    folder = home.landing / "study" / "2026-03-02"
+    folder.mkdir()
+    (folder / "topics.ndjson").write_text("")
+    result = load(definitions, 1, 2)
+    assert not check(result, "extract_present").passed
+    assert check(result, "freshness").metadata["days_behind"].value == 1
+
+
+def test_a_second_writer_waits_and_says_so(definitions: dg.Definitions, home: Home) -> None:
+    """Two runs at once ended in "Could not set lock" before there was one writer."""
+    deliver(home, 1)
+    hold = (
+        "import sys, time\nfrom pathlib import Path\nfrom ingestion.home import Home\n"
+        "from ingestion.lock import writer_lock\n"
+        "with writer_lock(Home(Path(sys.argv[1])), 'the other run'): print('held', flush=True); time.sleep(3)"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold, str(home.root)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = load(definitions, 1, 1, instance=instance)
+            said = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert loaded(result) == ["2026-03-01"]
+    assert any("waiting for the other run" in line for line in said)

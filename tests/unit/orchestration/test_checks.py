@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ingestion.ledger import Difference, Load
+from ingestion.validation import Drift
+from orchestration import checks
+
+D = date(2026, 3, 10)
+LOADED = datetime(2026, 3, 11, 2, 0, tzinfo=UTC)
+LOAD = Load("a", "study", "events", D, LOADED, 100, 97, {"malformed": 3}, 0, 1, 1000, "sha")
+
+
+def rejecting(rows: int) -> Load:
+    return replace(LOAD, rows_accepted=100 - rows, rejected={"malformed": rows} if rows else {})
+
+
+def book(**columns: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "system": "study", "stream": "events", "extract_date": D, "rows_read": 100, "rows_accepted": 90,
+        "rows_rejected": 3, "rows_duplicate": 5, "rows_conflict": 2, "rows_erased": 0,
+    }  # fmt: skip
+    return row | columns
+
+
+def test_a_ledger_that_the_lake_does_not_bear_out() -> None:
+    assert checks.ledger_balances([LOAD], []).passed
+    verdict = checks.ledger_balances([LOAD], [Difference("a", "study", "events", D, "rows_valid", 97, 96)])
+    assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "2026-03-10" in verdict.description
+    assert verdict.metadata["sample"].records[0].data["lake"] == 96
+
+
+@pytest.mark.parametrize(
+    ("rows", "passed", "severity"),
+    [(0, True, "WARN"), (5, True, "WARN"), (6, False, "WARN"), (20, False, "WARN"), (21, False, "ERROR")],
+)
+def test_the_limits_of_rejection(rows: int, passed: bool, severity: str) -> None:
+    verdict = checks.rejection_rate([rejecting(rows)], lambda: [{"source_file": "f", "reason": "malformed"}])
+    assert (verdict.passed, verdict.severity.value) == (passed, severity)
+    assert ("sample" in verdict.metadata) is bool(rows)
+
+
+def test_one_bad_date_does_not_hide_among_good_ones() -> None:
+    good = [replace(LOAD, extract_date=D + timedelta(days=n)) for n in range(1, 9)]
+    verdict = checks.rejection_rate([rejecting(50), *good], lambda: [])
+    assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert verdict.description.startswith("2026-03-10:")
+
+
+def test_no_load_is_no_rejection() -> None:
+    assert checks.rejection_rate([], lambda: []).passed
+
+
+def test_missing_and_empty_extracts() -> None:
+    assert checks.extract_present([LOAD], []).passed
+    assert checks.extract_present([LOAD], [D]).description == "no extract for 2026-03-10"
+    empty = replace(LOAD, rows_read=0, rows_accepted=0, rejected={})
+    assert checks.extract_present([empty], []).description == "an empty extract for 2026-03-10"
+
+
+def test_freshness_compares_with_other_streams_and_with_what_is_due() -> None:
+    assert checks.freshness(D, D, None).passed
+    assert checks.freshness(None, D, None).passed
+    assert checks.freshness(D, D + timedelta(days=2), None).metadata["days_behind"] == 2
+    assert not checks.freshness(D, D, D + timedelta(days=1)).passed
+
+
+def test_drift_names_field_type_and_rows() -> None:
+    assert checks.schema_drift([LOAD]).passed
+    drifting = replace(LOAD, drift=(Drift("mood", "session_start", "unknown_field", 7),))
+    verdict = checks.schema_drift([drifting, drifting])
+    assert not verdict.passed
+    assert "mood of session_start in 14 row(s)" in verdict.description
+
+
+def test_many_duplicates_warn_and_a_few_do_not() -> None:
+    assert checks.duplicates([book(rows_duplicate=5)]).passed
+    assert checks.duplicates([book(rows_read=3, rows_duplicate=2)]).passed
+    assert not checks.duplicates([book(rows_read=2000, rows_duplicate=101)]).passed
+
+
+def test_conflicts_warn() -> None:
+    assert checks.conflicts([book(rows_conflict=0)]).passed
+    assert checks.conflicts([book()]).severity is dg.AssetCheckSeverity.WARN
+
+
+def test_books_that_balance() -> None:
+    assert checks.books_balance([book()], [LOAD], {("study", "events"): {D: 90}}).passed
+
+
+@pytest.mark.parametrize(
+    ("books", "loads", "staged", "found"),
+    [
+        ([book(rows_accepted=91)], [LOAD], {}, "100 rows read, 101 accounted for"),
+        ([book()], [LOAD], {D: 89}, "90 rows accepted, 89 in staging"),
+        ([book()], [LOAD], {}, "90 rows accepted, 0 in staging"),
+        ([], [LOAD], {}, "not in the books"),
+        ([book()], [], {D: 90}, "in the books, but not in the lake"),
+        ([book()], [replace(LOAD, rows_read=101, rows_accepted=98)], {D: 90}, "100 rows read, 101 by the ledger"),
+    ],
+)
+def test_books_that_do_not(books: list[Any], loads: list[Load], staged: dict[date, int], found: str) -> None:
+    verdict = checks.books_balance(books, loads, {("study", "events"): staged})
+    assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert found in {record.data["found"] for record in verdict.metadata["sample"].records}
+
+
+def test_the_night_is_what_the_published_books_do_not_have() -> None:
+    old, new = book(), book(extract_date=D + timedelta(days=1))
+    assert checks.unpublished([old, new], [old]) == [new]
+    assert checks.unpublished([book(rows_conflict=3)], [old]) == [book(rows_conflict=3)]

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingestion.home import Home
+from orchestration.publish import publish
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path)
+    home.work.mkdir()
+    build(home, 1)
+    return home
+
+
+def build(home: Home, rows: int) -> None:
+    with duckdb.connect(str(home.marts)) as con:
+        con.execute("create schema if not exists marts")
+        con.execute("create schema if not exists books")
+        con.execute("create or replace table books.log as select 1 as batch")
+        con.execute(f"create or replace table marts.events as select range as id from range({rows})")
+        con.execute("create or replace view marts.newest as select max(id) as id from daybook.marts.events")
+
+
+def read(path: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(path), read_only=True)
+
+
+def test_analysts_find_the_marts_and_nothing_else(home: Home) -> None:
+    publication = publish(home)
+    assert publication.rows == {"events": 1, "newest": 1}
+    with read(home.published) as con:
+        schemas = con.execute("select schema_name from duckdb_schemas() where database_name = current_database()")
+        assert {name for (name,) in schemas.fetchall()} == {"main", "marts"}
+        assert con.execute("select id from marts.newest").fetchall() == [(0,)]
+
+
+def test_the_builders_books_stay_in_the_work_folder(home: Home) -> None:
+    publish(home)
+    with read(home.marts) as con:
+        assert con.execute("select batch from books.log").fetchall() == [(1,)]
+
+
+def test_a_reader_keeps_its_copy(home: Home) -> None:
+    publish(home)
+    with duckdb.connect(str(home.published), read_only=True) as old:
+        build(home, 3)
+        publish(home)
+        assert old.execute("select count(*) from marts.events").fetchall() == [(1,)]
+    with read(home.published) as new:
+        assert new.execute("select count(*) from marts.events").fetchall() == [(3,)]
+
+
+def test_what_a_killed_run_left_behind_is_overwritten(home: Home) -> None:
+    home.published.parent.mkdir()
+    (home.published.parent / ".daybook.duckdb.tmp").write_bytes(b"half")
+    (home.published.parent / ".daybook.duckdb.tmp.wal").write_bytes(b"half")
+    publish(home)
+    assert [path.name for path in home.published.parent.iterdir()] == ["daybook.duckdb"]
+
+
+def test_nothing_is_published_where_there_are_no_marts(home: Home) -> None:
+    publish(home)
+    with duckdb.connect(str(home.marts)) as con:
+        con.execute("drop schema marts cascade")
+    with pytest.raises(RuntimeError, match="nothing is published"):
+        publish(home)
+    with read(home.published) as con:
+        assert con.execute("select count(*) from marts.events").fetchall() == [(1,)]
+    home.marts.unlink()
+    with pytest.raises(FileNotFoundError, match="build them first"):
+        publish(home)

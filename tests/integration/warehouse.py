@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
+from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.load import load_extract, pending
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Rows = list[dict[str, Any]]
+
+# What describes the loading and building is no function of the lake's rows.
+_ABOUT_LOADING = {"mart_catalog": {"bytes", "built_at"}}
 
 
 class Warehouse:
@@ -29,10 +35,16 @@ class Warehouse:
         else:
             self.home.landing.mkdir()
 
-    def load(self) -> None:
-        """Load every extract that is new or changed."""
-        for extract in pending(self.home):
+    def load(self, first: date | None = None, last: date | None = None) -> None:
+        """Load every extract that is new or changed, or those of an inclusive range of dates."""
+        for extract in pending(self.home, first, last):
             load_extract(self.home, extract)
+
+    def load_again(self, extract_date: date) -> None:
+        """Load every extract of a date, changed or not."""
+        for extract in discover(self.home).extracts:
+            if extract.extract_date == extract_date:
+                load_extract(self.home, extract)
 
     def dbt(self, *arguments: str) -> None:
         """Run dbt here; fails with what dbt printed."""
@@ -41,12 +53,23 @@ class Warehouse:
         current.unlink(missing_ok=True)
         current.symlink_to(self.home.root)
         os.environ["DAYBOOK_HOME"] = str(current)
-        paths = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(self.target), "--log-path", str(self.target)]
+        paths = [
+            "--project-dir",
+            str(PROJECT),
+            "--profiles-dir",
+            str(PROJECT),
+            "--target-path",
+            str(self.target),
+            "--log-path",
+            str(self.target),
+        ]
         try:
             result = dbtRunner().invoke(["--quiet", *arguments, *paths])
         finally:
             DuckDBConnectionManager.close_all_connections()
-        assert result.success, result.exception or [node.message for node in result.result if node.status not in ("success", "pass")]
+        assert result.success, result.exception or [
+            node.message for node in result.result if node.status not in ("success", "pass")
+        ]
 
     def build(self, full: bool = False) -> None:
         """Bring the models up to date, or build them all from the lake."""
@@ -65,8 +88,30 @@ class Warehouse:
 
     def marts(self) -> list[str]:
         """The names of all marts there are."""
-        return [row["name"] for row in self.query("select table_name as name from duckdb_tables() where schema_name = 'marts' order by 1")]
+        return [
+            row["name"]
+            for row in self.query(
+                "select table_name as name from duckdb_tables() where schema_name = 'marts' order by 1"
+            )
+        ]
 
     def mart(self, name: str) -> Rows:
         """All rows of a mart."""
         return self.query(f"from {name}")
+
+    def contents(self, name: str) -> list[tuple[Any, ...]]:
+        """A mart's rows without what describes its loading and building, in an order of their own."""
+        left_out = _ABOUT_LOADING.get(name, set())
+        return sorted(
+            (tuple(value for column, value in row.items() if column not in left_out) for row in self.mart(name)),
+            key=repr,
+        )
+
+    def assert_equals_rebuild(self, context: str) -> None:
+        """Build every mart from the same lake in another folder, and compare all rows of all marts."""
+        with TemporaryDirectory(dir=self.target.parent) as root:
+            rebuilt = Warehouse(Path(root) / "rebuilt", target=self.target, lake_of=self)
+            rebuilt.build(full=True)
+            assert rebuilt.marts() == self.marts()
+            for mart in self.marts():
+                assert self.contents(mart) == rebuilt.contents(mart), f"{mart} differs from a rebuild, {context}"

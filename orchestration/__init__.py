@@ -1,0 +1,1 @@
+"""Dagster's side of Daybook: it drives `ingestion` and `dbt_project`, and holds the checks."""

@@ -1,4 +1,4 @@
-"""The demo's extracts, in every format and with every fault: loaded in pieces, against a rebuild and against what the demo knows of itself."""
+"""The demo, in every format and with every fault: loaded in pieces, against a rebuild and what it knows of itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten nights with all that goes wrong in deliveries: after each one the marts equal a rebuild, and the marts as plain Python computes them."""
+"""Ten nights with all that goes wrong in deliveries: each time the marts equal a rebuild, and what plain Python says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten nights with all that goes wrong in deliveries: each time the marts equal a rebuild, and what plain Python says."""
+"""Ten nights with all that goes wrong in deliveries: each time as a rebuild has it, and as plain Python says."""
 
 from __future__ import annotations
 

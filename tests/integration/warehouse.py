@@ -1,4 +1,4 @@
-"""A warehouse in a temporary folder, for tests: loads its landing folder and builds the marts with dbt in this process."""
+"""A warehouse in a temporary folder, for tests: loads its landing folder and builds with dbt in this process."""
 
 from __future__ import annotations
 

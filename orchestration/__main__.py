@@ -1,0 +1,62 @@
+"""The command line: `python -m orchestration nightly | rebuild | ui`.
+
+What belongs here: arguments. What does not: what the commands do (`nightly`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import NoReturn
+
+from ingestion.home import Home
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit status is 0 if everything that had to work worked."""
+    parser = argparse.ArgumentParser(prog="python -m orchestration", description="Daybook's nights, by hand.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    nightly = commands.add_parser("nightly", help="load what is new or changed, build, check, publish")
+    nightly.add_argument(
+        "--from", dest="first", type=_date, metavar="D", help="load the dates from this one on, again if need be"
+    )
+    nightly.add_argument("--to", dest="last", type=_date, metavar="D", help="... and up to this one; both are in")
+    commands.add_parser("rebuild", help="drop the warehouse, build every mart from the lake alone, check, publish")
+    ui = commands.add_parser("ui", help="Dagster's UI and daemon")
+    ui.add_argument("--host", default="127.0.0.1")
+    ui.add_argument("--port", default=3000, type=int)
+    given = parser.parse_args(arguments)
+    home = Home.from_env()
+    if given.command == "ui":
+        _ui(home, given.host, given.port)
+
+    from orchestration import nightly as night  # Dagster takes seconds to import: not for a wrong argument
+
+    if given.command == "rebuild":
+        return night.rebuild(home)
+    if given.first and given.last and given.first > given.last:
+        parser.error(f"--from {given.first} is later than --to {given.last}")
+    return night.nightly(home, given.first, given.last)
+
+
+def _ui(home: Home, host: str, port: int) -> NoReturn:
+    from orchestration.instance import prepare_instance
+
+    prepare_instance(home)
+    os.chdir(Path(__file__).resolve().parent.parent)
+    # Dagster would tell the operator to use a command that is not installed.
+    quiet = ["-W", "ignore:Function `dev_command` is superseded"]
+    command = [sys.executable, *quiet, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
+    # In place of this process, so that a signal to it reaches Dagster.
+    os.execv(sys.executable, command)
+
+
+def _date(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None  # make hands on an empty FROM= or TO=
+
+
+if __name__ == "__main__":
+    sys.exit(main())

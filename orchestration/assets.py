@@ -1,0 +1,314 @@
+"""The assets: one a stream, the dbt models, and the published marts behind them.
+
+What belongs here: what materializing each of them does, and the metadata that it leaves. What does not: the loading
+itself (`ingestion`), the models (`dbt_project`), the rules of the checks (`checks`), the swap of the published file
+(`publish`).
+"""
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
+from pydantic import Field
+
+from ingestion.contract import Contract, Stream, raw_columns
+from ingestion.extracts import ExtractError, discover
+from ingestion.home import Home
+from ingestion.ledger import Load
+from ingestion.load import Loader, pending
+from orchestration.checks import check_stream, plain, stream_check_specs, stream_key
+from orchestration.databases import rows_of, warehouse_connection
+from orchestration.manifest import Prepared
+from orchestration.partitions import DateRange, extract_dates
+from orchestration.publish import SCHEMA, publish, wal_of
+from orchestration.resources import Progress, Writer
+from orchestration.translator import Translator
+
+LEDGER = dg.AssetKey(["lake", "loads"])
+QUARANTINE = dg.AssetKey(["lake", "quarantine"])
+PUBLISHED_MARTS = dg.AssetKey(["published_marts"])
+
+
+class LoadConfig(dg.Config):
+    """How a run loads its dates."""
+
+    only_new: bool = Field(
+        default=False,
+        description="Load only the dates whose extract is new or changed. By default every date of the run is loaded, "
+        "again if it was loaded before.",
+    )
+
+
+class BuildConfig(dg.Config):
+    """How a run builds the models."""
+
+    from_lake_alone: bool = Field(
+        default=False, description="Drop the warehouse and build every model anew from the raw lake (`make rebuild`)."
+    )
+
+
+# Streams
+
+
+def load_op(stream: Stream) -> str:
+    """The name of the step that loads a stream."""
+    return f"load_{stream.system}_{stream.name}"
+
+
+def build_stream_asset(contract: Contract, stream: Stream) -> dg.AssetsDefinition:
+    """The asset of one stream: its extract dates in the raw lake."""
+    key = stream_key(stream)
+    spec = dg.AssetSpec(
+        key,
+        description=stream.description,
+        group_name=stream.system,
+        kinds={"delta", "raw"},
+        owners=[_owner(contract)] if contract.owner else [],
+        skippable=True,
+        metadata={
+            "dagster/table_name": f"lake.raw.{stream.system}_{stream.name}",
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(name, kind, description) for name, kind, description in raw_columns(stream)]
+            ),
+        },
+    )
+
+    @dg.multi_asset(
+        name=load_op(stream),
+        specs=[spec],
+        check_specs=stream_check_specs(key),
+        partitions_def=extract_dates,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description=f"Load extract dates of {stream.system}/{stream.name} into the raw lake.",
+    )
+    def load_stream(
+        context: dg.AssetExecutionContext,
+        config: LoadConfig,
+        writer: Writer,
+        progress: dg.ResourceParam[Progress],
+    ) -> Iterator[dg.AssetCheckResult]:
+        name = f"{stream.system}/{stream.name}"
+        keys = context.partition_keys
+        taken = DateRange(date.fromisoformat(keys[0]), date.fromisoformat(keys[-1]))
+        found = pending(writer.home, taken.first, taken.last) if config.only_new else discover(writer.home).extracts
+        extracts = [
+            e for e in found if (e.system, e.stream) == (stream.system, stream.name) and e.extract_date in taken
+        ]
+        if not extracts:
+            context.log.info(f"{name}: {'nothing new' if config.only_new else 'no extract'} for {taken}")
+
+        loads: list[Load] = []
+        failed: list[str] = []
+        with Loader(writer.home) as loader:
+            for extract in extracts:
+                try:
+                    loads.append(loader.load(extract))
+                except ExtractError as error:  # the other dates go on; the step fails when they are through
+                    context.log.error(str(error))
+                    failed.append(str(error))
+                else:
+                    # The dates one by one, and no output of the step: a date that was not loaded is not materialized.
+                    metadata = _load_metadata(loads[-1])
+                    context.log_event(
+                        dg.AssetMaterialization(key, partition=str(extract.extract_date), metadata=metadata)
+                    )
+                done, rows = len(loads) + len(failed), sum(load.rows_read for load in loads)
+                progress.tell(f"load {name}: {done} of {len(extracts)} dates, {rows:,} rows", done == len(extracts))
+        now = datetime.now(UTC).replace(tzinfo=None)
+        yield from check_stream(writer.home, stream, taken, [load.extract_date for load in loads], now)
+        if failed:
+            told = f"{len(failed)} of {len(extracts)} dates of {name} could not be loaded: " + "; ".join(failed)
+            raise dg.Failure(told, allow_retries=False)
+
+    return load_stream
+
+
+def _owner(contract: Contract) -> str:
+    """The contract's owner as Dagster wants owners: an e-mail address, or a team."""
+    return contract.owner if "@" in contract.owner else "team:" + re.sub(r"\W+", "-", contract.owner.lower())
+
+
+def _load_metadata(load: Load) -> dict[str, Any]:
+    drift = [
+        dg.TableRecord({"field": d.field, "event_type": d.event_type, "kind": d.kind, "rows": d.rows})
+        for d in load.drift[:10]
+    ]
+    return {
+        "dagster/partition_row_count": load.rows_accepted,
+        "rows_read": load.rows_read,
+        "rows_accepted": load.rows_accepted,
+        "rows_rejected": load.rows_rejected,
+        **{f"rejected_{reason}": rows for reason, rows in load.rejected.items() if rows},
+        "rows_erased": load.rows_erased,
+        "files": load.files,
+        "bytes": load.bytes,
+        "load_id": load.load_id,
+        **({"drift": dg.MetadataValue.table(drift)} if drift else {}),
+    }
+
+
+def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
+    """What each load writes beside its stream: the ledger and the quarantine, as the models see them."""
+    deps = [stream_key(stream) for stream in streams]
+    return [
+        dg.AssetSpec(
+            LEDGER,
+            deps=deps,
+            group_name="operations",
+            kinds={"delta", "raw"},
+            description="Where every row read went, a row a load.",
+        ),
+        dg.AssetSpec(
+            QUARANTINE,
+            deps=deps,
+            group_name="operations",
+            kinds={"delta", "raw"},
+            description="Rows that broke their contract, whole.",
+        ),
+    ]
+
+
+# Models
+
+
+def build_model_assets(prepared: Prepared, streams: Sequence[Stream]) -> dg.AssetsDefinition:
+    """The dbt models and their tests, built by one dbt invocation."""
+    translator = Translator(prepared.lineage)
+    hidden = {field.name for stream in streams for field in stream.envelope if field.subject}
+
+    @dbt_assets(
+        manifest=prepared.manifest,
+        project=prepared.project,
+        name="models",
+        dagster_dbt_translator=translator,
+    )
+    def models(
+        context: dg.AssetExecutionContext,
+        config: BuildConfig,
+        dbt: DbtCliResource,
+        writer: Writer,
+        progress: dg.ResourceParam[Progress],
+    ) -> Iterator[Any]:
+        home = writer.home
+        home.work.mkdir(parents=True, exist_ok=True)
+        os.environ["DAYBOOK_HOME"] = str(home.root)  # dbt reads its paths from there
+        # No log file: dbt spends a second on it, and what it tells is in the run's log.
+        args = ["--log-level-file", "none", "build", "--exclude-resource-type", "unit_test"]
+        if config.from_lake_alone:
+            for path in (home.warehouse, home.marts):
+                path.unlink(missing_ok=True)
+                wal_of(path).unlink(missing_ok=True)
+            args.append("--full-refresh")
+        # One folder for dbt's artifacts: what it wrote of a run is of use until the next.
+        invocation = dbt.cli(args, context=context, raise_on_error=False, target_path=home.work / "dbt")
+        # DuckDB lets nobody in while dbt writes, so rows are counted, and failures looked at, when it is done.
+        events = []
+        for event in invocation.stream():
+            events.append(event)
+            progress.tell(_count_events(events))
+        progress.tell(_count_events(events), last=True)
+        successful = invocation.is_successful()
+        yield from _with_findings(events, home, prepared.manifest, translator, invocation, hidden)
+        if not successful:
+            raise dg.Failure(_what_failed(invocation), allow_retries=False)
+
+    return models
+
+
+def _count_events(events: Sequence[object]) -> str:
+    checked = [event for event in events if isinstance(event, dg.AssetCheckResult)]
+    failed = sum(not check.passed for check in checked)
+    built = sum(isinstance(event, dg.Output) for event in events)
+    return f"transform: {built} models built, {len(checked)} tests run" + (f", {failed} failed" if failed else "")
+
+
+def _with_findings(
+    events: Sequence[Any],
+    home: Home,
+    manifest: Mapping[str, Any],
+    translator: Translator,
+    invocation: DbtCliInvocation,
+    hidden: Collection[str],
+) -> Iterator[Any]:
+    """What dbt told, with row counts and lineage at the models and samples at the tests that failed."""
+    if not home.marts.exists():  # dbt did not come so far
+        yield from events
+        return
+    compiled = {
+        result["unique_id"]: result.get("compiled_code")
+        for result in invocation.get_artifact("run_results.json")["results"]
+    }
+    with warehouse_connection(home) as con:
+        for event in events:
+            unique_id = event.metadata["unique_id"].value if "unique_id" in event.metadata else None
+            if isinstance(event, dg.Output) and unique_id:
+                node = manifest["nodes"][unique_id]
+                extra: dict[str, Any] = {}
+                if node["config"]["materialized"] != "view":
+                    (counted,) = rows_of(con, f"select count(*) as n from {node['relation_name']}")
+                    extra["dagster/row_count"] = counted["n"]
+                lineage = translator.get_asset_spec(manifest, unique_id, None).metadata.get("dagster/column_lineage")
+                if lineage is not None:
+                    extra["dagster/column_lineage"] = lineage
+                yield event.with_metadata({**event.metadata, **extra})
+            elif isinstance(event, dg.AssetCheckResult) and not event.passed and unique_id:
+                yield event.with_metadata({**event.metadata, **_failing_rows(con, compiled.get(unique_id), hidden)})
+            else:
+                yield event
+
+
+def _failing_rows(con: duckdb.DuckDBPyConnection, query: str | None, hidden: Collection[str]) -> dict[str, Any]:
+    """A few of the rows that a test found, without the columns that name a person."""
+    if not query:
+        return {}
+    rows = rows_of(con, f"select * from ({query}) limit 10")
+    shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
+    return {"sample": dg.MetadataValue.table([dg.TableRecord({k: plain(v) for k, v in row.items()}) for row in shown])}
+
+
+def _what_failed(invocation: DbtCliInvocation) -> str:
+    """What did not pass, in one message, by dbt's own account."""
+    try:
+        results = invocation.get_artifact("run_results.json")["results"]
+    except FileNotFoundError:
+        results = []
+    told = [
+        f"{result['unique_id'].split('.')[2]}: {' '.join((result.get('message') or result['status']).split())}"
+        for result in results
+        if result["status"] in ("error", "fail", "runtime error")
+    ]
+    return f"{len(told)} of the models and tests failed: " + "; ".join(told) if told else str(invocation.get_error())
+
+
+# Publishing
+
+
+def build_published_marts(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """The published file, behind every mart and so behind every blocking check on one."""
+
+    @dg.asset(
+        key=PUBLISHED_MARTS,
+        deps=[key for key in models.keys if key.path[0] == SCHEMA],
+        group_name="published",
+        kinds={"duckdb"},
+        description="The file that analysts open, `published/daybook.duckdb`: replaced in one step when every blocking "
+        "check has passed.",
+    )
+    def published_marts(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult[None]:
+        publication = publish(writer.home)
+        rows = [dg.TableRecord({"table": name, "rows": count}) for name, count in publication.rows.items()]
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(str(publication.path)),
+                "bytes": publication.bytes,
+                "dagster/row_count": sum(publication.rows.values()),
+                "tables": dg.MetadataValue.table(rows),
+            }
+        )
+
+    return published_marts

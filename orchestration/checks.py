@@ -1,0 +1,413 @@
+"""The asset checks: what they measure, when they fail, and what they show.
+
+What belongs here: the rules, as pure functions over the ledger's rows, and the checks made of them. What does not: dbt
+tests (they are checks by themselves, see `assets`), and the loading.
+
+A check's metadata says what was measured and shows a sample where rows failed: files, lines, reasons and counts, never
+the contents of a row.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import dagster as dg
+
+from ingestion.contract import Stream
+from ingestion.extracts import discover
+from ingestion.home import Home
+from ingestion.ledger import Difference, Load, active_loads, verify
+from orchestration.databases import (
+    Connection,
+    Row,
+    lake_connection,
+    published_books,
+    rows_of,
+    warehouse_connection,
+    working_books,
+)
+from orchestration.partitions import DateRange
+from orchestration.planning import due_date
+from orchestration.resources import Writer
+
+WARN_REJECTED, ERROR_REJECTED = 0.05, 0.20
+
+# A delivery that repeats more than this share of itself is no longer the usual retry; of a few rows, any share is.
+WARN_DUPLICATES, FEW_DUPLICATES = 0.05, 100
+
+_SAMPLE = 10
+
+_WHERE_ROWS_GO = ("rows_accepted", "rows_rejected", "rows_duplicate", "rows_conflict", "rows_erased")
+
+EVENT_LEDGER = dg.AssetKey(["marts", "event_ledger"])
+
+
+def stream_key(stream: Stream) -> dg.AssetKey:
+    """The asset of a stream."""
+    return dg.AssetKey([stream.system, stream.name])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule found."""
+
+    passed: bool
+    description: str
+    metadata: dict[str, Any]
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
+
+    def result(self, key: dg.AssetKey, name: str) -> dg.AssetCheckResult:
+        """The verdict as a check's result."""
+        return dg.AssetCheckResult(
+            asset_key=key,
+            check_name=name,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+            metadata=self.metadata,
+        )
+
+
+# The rules
+
+
+def ledger_balances(loads: Sequence[Load], differences: Sequence[Difference]) -> Verdict:
+    """The lake holds what the ledger says (whose rows balance in themselves: one that does not is no `Load`)."""
+    wrong = [
+        {"extract_date": found.extract_date, "what": found.what, "ledger": found.ledger, "lake": found.lake}
+        for found in differences
+    ]
+    return Verdict(
+        not wrong,
+        f"{_list({row['extract_date'] for row in wrong})}: the ledger and the lake do not agree"
+        if wrong
+        else "rows read = accepted + rejected + erased, and the lake holds what the ledger says",
+        _of_loads(loads, "rows_read", "rows_accepted", "rows_rejected", "rows_erased") | _sample(wrong),
+        dg.AssetCheckSeverity.ERROR,
+    )
+
+
+def rejection_rate(loads: Sequence[Load], sample: Callable[[], Sequence[Row]]) -> Verdict:
+    """No date rejects more than 5 % of its rows (a warning), or 20 % (an error)."""
+    bad = [load.extract_date for load in loads if _share(load.rows_rejected, load.rows_read) > WARN_REJECTED]
+    worst = max((_share(load.rows_rejected, load.rows_read) for load in loads), default=0.0)
+    by_reason: Counter[str] = Counter()
+    for load in loads:
+        by_reason.update({reason: rows for reason, rows in load.rejected.items() if rows})
+    reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in by_reason.most_common())
+    return Verdict(
+        not bad,
+        f"{_list(bad)}: more than {WARN_REJECTED:.0%} of the rows are rejected, {worst:.1%} at worst ({reasons})"
+        if bad
+        else f"at most {worst:.1%} of a date's rows are rejected" + (f" ({reasons})" if reasons else ""),
+        _of_loads(loads, "rows_read", "rows_rejected")
+        | {f"rejected_{reason}": rows for reason, rows in by_reason.most_common()}
+        | {"worst_share": worst, "warns_above": WARN_REJECTED, "is_an_error_above": ERROR_REJECTED}
+        | _sample(sample() if by_reason else []),
+        dg.AssetCheckSeverity.ERROR if worst > ERROR_REJECTED else dg.AssetCheckSeverity.WARN,
+    )
+
+
+def extract_present(loads: Sequence[Load], missing: Collection[date]) -> Verdict:
+    """Every extract that was to be expected came, and brought at least one row."""
+    empty = [load.extract_date for load in loads if not load.rows_read]
+    problems = [
+        text
+        for text in (
+            f"no extract for {_list(missing)}" if missing else "",
+            f"an empty extract for {_list(empty)}" if empty else "",
+        )
+        if text
+    ]
+    return Verdict(
+        not problems,
+        "; ".join(problems) or "every expected extract came and holds rows",
+        _of_loads(loads) | {"missing": _list(missing, 50) or "none", "empty": _list(empty, 50) or "none"},
+    )
+
+
+def freshness(newest: date | None, newest_of_all: date | None, due: date | None) -> Verdict:
+    """The stream is as far as the other streams, and as far as the calendar where the warehouse is live."""
+    wanted = max((day for day in (newest_of_all, due) if day), default=None)
+    measured: dict[str, Any] = {
+        "newest_extract_date": str(newest),
+        "newest_of_all_streams": str(newest_of_all),
+        "due_by_the_calendar": str(due) if due else "nothing",
+    }
+    if newest is None:
+        return Verdict(True, "the stream was never delivered, so nothing is late", measured)
+    behind = (wanted - newest).days if wanted else 0
+    return Verdict(
+        behind <= 0,
+        f"the newest extract is of {newest}, {behind} day(s) behind {wanted}"
+        if behind > 0
+        else f"loaded up to {newest}",
+        measured | {"days_behind": max(behind, 0)},
+    )
+
+
+def schema_drift(loads: Sequence[Load]) -> Verdict:
+    """The extracts hold no field or value that the contract does not know."""
+    rows: Counter[tuple[str, str, str]] = Counter()
+    for load in loads:
+        for drift in load.drift:
+            rows[drift.field, drift.event_type or "", drift.kind] += drift.rows
+    found = [
+        {"field": field, "event_type": event_type, "kind": kind, "rows": count}
+        for (field, event_type, kind), count in rows.most_common()
+    ]
+    return Verdict(
+        not found,
+        f"{len(found)} thing(s) that the contract does not know, such as {_drift_text(found[0])}"
+        if found
+        else "the extracts hold what the contract declares",
+        _of_loads(loads) | {"kinds_of_drift": len(found)} | _sample(found),
+    )
+
+
+def duplicates(rows: Sequence[Row]) -> Verdict:
+    """No delivery repeats more than 5 % of its rows."""
+    bad = [
+        row
+        for row in rows
+        if row["rows_duplicate"] > FEW_DUPLICATES and _share(row["rows_duplicate"], row["rows_read"]) > WARN_DUPLICATES
+    ]
+    repeated, read = sum(row["rows_duplicate"] for row in rows), sum(row["rows_read"] for row in rows)
+    return Verdict(
+        not bad,
+        f"{_places(bad)}: more than {WARN_DUPLICATES:.0%} of the rows came before"
+        if bad
+        else f"{_share(repeated, read):.1%} of the rows came before",
+        _measured(rows, "rows_read", "rows_duplicate")
+        | {"warns_above_share": WARN_DUPLICATES, "and_above_rows": FEW_DUPLICATES}
+        | _sample([_brief(row, "rows_read", "rows_duplicate") for row in bad]),
+    )
+
+
+def conflicts(rows: Sequence[Row]) -> Verdict:
+    """No event came again with other content: that is the trace of an upstream that overwrites its events."""
+    bad = [row for row in rows if row["rows_conflict"]]
+    return Verdict(
+        not bad,
+        f"{_places(bad)}: {sum(row['rows_conflict'] for row in bad):,} event(s) came again, with other content"
+        if bad
+        else "no event came again with other content",
+        _measured(rows, "rows_read", "rows_conflict") | _sample([_brief(row, "rows_conflict") for row in bad]),
+    )
+
+
+def books_balance(
+    books: Sequence[Row], loads: Sequence[Load], staged: dict[tuple[str, str], dict[date, int]]
+) -> Verdict:
+    """The mart's books balance, hold every load, and say of accepted rows what staging holds.
+
+    `staged` counts the rows of the staging models by (system, stream) and extract date.
+    """
+    posted = {_where(row): row for row in books}
+    wrong: list[Row] = []
+
+    def note(place: tuple[str, str, date], found: str) -> None:
+        system, stream, day = place
+        wrong.append({"system": system, "stream": stream, "extract_date": day, "found": found})
+
+    for place, row in posted.items():
+        accounted = sum(row[column] for column in _WHERE_ROWS_GO)
+        if accounted != row["rows_read"]:
+            note(place, f"{row['rows_read']} rows read, {accounted} accounted for")
+        held = staged.get(place[:2])
+        if held is not None and held.get(place[2], 0) != row["rows_accepted"]:
+            note(place, f"{row['rows_accepted']} rows accepted, {held.get(place[2], 0)} in staging")
+    for load in loads:
+        found = posted.pop(load.key, None)
+        if found is None:
+            note(load.key, "not in the books")
+        elif (found["rows_read"], found["rows_erased"]) != (load.rows_read, load.rows_erased):
+            note(load.key, f"{found['rows_read']} rows read, {load.rows_read} by the ledger")
+    for place in posted:
+        note(place, "in the books, but not in the lake")
+    return Verdict(
+        not wrong,
+        f"{len(wrong)} error(s) in the books, such as {' '.join(str(value) for value in wrong[0].values())}"
+        if wrong
+        else "rows read = accepted + rejected + duplicate + conflict + erased, for every stream and extract date",
+        _measured(books, "rows_read", *_WHERE_ROWS_GO) | {"staging_models_compared": len(staged)} | _sample(wrong),
+        dg.AssetCheckSeverity.ERROR,
+    )
+
+
+def _where(row: Row) -> tuple[str, str, date]:
+    return row["system"], row["stream"], row["extract_date"]
+
+
+def _brief(row: Row, *columns: str) -> Row:
+    return {
+        "system": row["system"], "stream": row["stream"], "extract_date": str(row["extract_date"]),
+        **{column: row[column] for column in columns},
+    }  # fmt: skip
+
+
+def _of_loads(loads: Sequence[Load], *columns: str) -> dict[str, Any]:
+    return _measured(
+        [{"extract_date": load.extract_date, **{name: getattr(load, name) for name in columns}} for load in loads],
+        *columns,
+    )
+
+
+def _measured(rows: Sequence[Row], *columns: str) -> dict[str, Any]:
+    """Which dates a check looked at, and their totals."""
+    dates = sorted({row["extract_date"] for row in rows})
+    span = f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else str(dates[0]) if dates else "none"
+    return {
+        "dates": span,
+        "dates_measured": len(dates),
+        **{column: sum(row[column] for row in rows) for column in columns},
+    }
+
+
+def _sample(rows: Sequence[Row]) -> dict[str, Any]:
+    if not rows:
+        return {}
+    return {
+        "sample": dg.MetadataValue.table(
+            [dg.TableRecord({k: plain(v) for k, v in row.items()}) for row in rows[:_SAMPLE]]
+        )
+    }
+
+
+def plain(value: object) -> str | int | float | bool | None:
+    """A value as a metadata table can hold it."""
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _places(rows: Sequence[Row]) -> str:
+    return _list({f"{row['system']}/{row['stream']} {row['extract_date']}" for row in rows})
+
+
+def _list(dates: Collection[object], most: int = 3) -> str:
+    told = sorted(str(day) for day in dates)
+    return ", ".join(told[:most]) + (f" and {len(told) - most} more" if len(told) > most else "")
+
+
+def _drift_text(drift: Row) -> str:
+    where = f" of {drift['event_type']}" if drift["event_type"] else ""
+    return f"{drift['kind']} {drift['field']}{where} in {drift['rows']:,} row(s)"
+
+
+# The checks of a stream, evaluated where its dates are loaded
+
+_STREAM_CHECKS = {
+    "ledger_balances": "Every row read was kept, quarantined or erased; the lake holds what the ledger says. Blocking.",
+    "rejection_rate": f"Rejected: more than {WARN_REJECTED:.0%} of a date warns, {ERROR_REJECTED:.0%} is an error",
+    "extract_present": "Where other streams of the system came, or the date is due, this one came too, and not empty.",
+    "freshness": "The stream is as far as the others and, where nights are loaded as they come, as the calendar.",
+    "schema_drift": "The extracts hold no field, and no value of a closed list, that the contract does not know.",
+}
+
+
+def stream_check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """What is checked of a stream whenever dates of it are loaded."""
+    return [
+        dg.AssetCheckSpec(name, asset=key, description=description, blocking=name == "ledger_balances")
+        for name, description in _STREAM_CHECKS.items()
+    ]
+
+
+def check_stream(
+    home: Home, stream: Stream, taken: DateRange, loaded: Collection[date], now: datetime
+) -> Iterator[dg.AssetCheckResult]:
+    """Check the dates that a run loaded; a run that loaded none checks the newest date it could have."""
+    key = stream_key(stream)
+    known = {place: load for place, load in active_loads(home).items() if load.extract_date <= taken.last}
+    own = {
+        load.extract_date: load for load in known.values() if (load.system, load.stream) == (stream.system, stream.name)
+    }
+    newest = max(own, default=None)
+    dates = set(loaded) or ({newest} if newest else set())
+    loads = [own[day] for day in sorted(dates)]
+    load_ids = [load.load_id for load in loads]
+    yield ledger_balances(loads, verify(home, load_ids)).result(key, "ledger_balances")
+    yield rejection_rate(loads, lambda: _rejected_rows(home, load_ids)).result(key, "rejection_rate")
+
+    landing = [extract for extract in discover(home).extracts if extract.extract_date <= taken.last]
+    due = due_date({place: load.loaded_at.replace(tzinfo=None) for place, load in known.items()}, now)
+    due = due if due and due in taken else None
+    others = {load.extract_date for load in known.values()} | {extract.extract_date for extract in landing}
+    if newest is None or stream.snapshot:  # nobody waits for what never came; a snapshot holds until the next one
+        yield extract_present(loads, set()).result(key, "extract_present")
+        yield freshness(newest, newest, None).result(key, "freshness")
+    else:
+        came = {e.extract_date for e in landing if (e.system, e.stream) == (stream.system, stream.name)} | own.keys()
+        expected = {e.extract_date for e in landing if e.system == stream.system} | ({due} if due else set())
+        yield extract_present(loads, {day for day in expected - came if day in taken}).result(key, "extract_present")
+        yield freshness(newest, max(others), due).result(key, "freshness")
+    yield schema_drift(loads).result(key, "schema_drift")
+
+
+def _rejected_rows(home: Home, load_ids: Sequence[str]) -> list[Row]:
+    with lake_connection(home) as con:
+        return rows_of(
+            con,
+            f"""select extract_date, source_file, source_line, reason, detail from lake.raw.quarantine
+                where load_id in (select unnest(?::varchar[])) order by all limit {_SAMPLE}""",
+            [load_ids],
+        )
+
+
+# The checks of what only all dates together can tell, on the event ledger. (Not on the streams: a check on a stream
+# runs whenever one date of it is loaded, and knows nothing of the transformation behind it.)
+
+
+def build_ledger_checks(staged: Mapping[tuple[str, str], str]) -> list[dg.AssetChecksDefinition]:
+    """The checks of the event ledger; `staged` names the relation that holds a (system, stream)'s accepted rows."""
+
+    @dg.asset_check(
+        asset=EVENT_LEDGER,
+        name="books_balance",
+        blocking=True,
+        description="rows read = accepted + rejected + duplicate + conflict + erased for every load, none is missing, "
+        "and the accepted rows are those that staging holds. Blocking.",
+    )
+    def books_balance_check(writer: Writer) -> dg.AssetCheckResult:
+        with warehouse_connection(writer.home) as con:
+            held = {where: _count_by_date(con, relation) for where, relation in staged.items()}
+        verdict = books_balance(working_books(writer.home), list(active_loads(writer.home).values()), held)
+        return verdict.result(EVENT_LEDGER, "books_balance")
+
+    @dg.asset_check(
+        asset=EVENT_LEDGER,
+        name="duplicates",
+        description=f"A delivery with more than {WARN_DUPLICATES:.0%} and {FEW_DUPLICATES} rows of repeats warns. "
+        "Measured: what changed since the marts were published.",
+    )
+    def duplicates_check(writer: Writer) -> dg.AssetCheckResult:
+        news = unpublished(working_books(writer.home), published_books(writer.home))
+        return duplicates(news).result(EVENT_LEDGER, "duplicates")
+
+    @dg.asset_check(
+        asset=EVENT_LEDGER,
+        name="conflicts",
+        description="An event that comes again with other content warns. Measured: what changed since the marts were "
+        "published.",
+    )
+    def conflicts_check(writer: Writer) -> dg.AssetCheckResult:
+        news = unpublished(working_books(writer.home), published_books(writer.home))
+        return conflicts(news).result(EVENT_LEDGER, "conflicts")
+
+    return [books_balance_check, duplicates_check, conflicts_check]
+
+
+def unpublished(books: Sequence[Row], published: Sequence[Row]) -> list[Row]:
+    """The books' rows that are not, as they are, in the published marts: what this night changed."""
+    known = {_where(row): row for row in published}
+    return [row for row in books if row != known.get(_where(row))]
+
+
+def _count_by_date(con: Connection, relation: str, parameters: Sequence[object] = ()) -> dict[date, int]:
+    rows = rows_of(con, f"select extract_date, count(*) as n from {relation} group by all", parameters)
+    return {row["extract_date"]: row["n"] for row in rows}

@@ -1,0 +1,86 @@
+"""The databases of a home, opened for reading: the lake, the warehouse with the marts, the published marts.
+
+What belongs here: connections and rows. What does not: what the rows mean (`checks`), and writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingestion.home import Home
+from ingestion.lake import attach_lake
+from ingestion.sql import quoted
+
+Connection = duckdb.DuckDBPyConnection
+Row = dict[str, Any]
+
+
+@contextmanager
+def lake_connection(home: Home) -> Iterator[Connection]:
+    """The raw lake as `lake.raw.*`."""
+    with duckdb.connect() as con:
+        attach_lake(con, home)
+        yield con
+
+
+@contextmanager
+def warehouse_connection(home: Home) -> Iterator[Connection]:
+    """The lake, the warehouse and the marts at work, under the names that dbt gives them."""
+    with lake_connection(home) as con:
+        for name, path in (("warehouse", home.warehouse), ("daybook", home.marts)):
+            con.execute(f"attach {quoted(str(path))} as {name} (read_only)")
+        yield con
+
+
+def published_books(home: Home) -> list[Row]:
+    """The event ledger that the published marts carry; nothing where nothing is published."""
+    return _books(home.published)
+
+
+def working_books(home: Home) -> list[Row]:
+    """The event ledger as it was built last, published or not."""
+    return _books(home.marts)
+
+
+def mart_rows(home: Home) -> dict[str, int]:
+    """The published marts with their row counts; nothing where nothing is published."""
+    if not home.published.exists():
+        return {}
+    with duckdb.connect(str(home.published), read_only=True) as con:
+        return count_marts(con)
+
+
+def count_marts(con: Connection) -> dict[str, int]:
+    """The row counts of the tables and views in the schema `marts` of a connection's database."""
+    tables = rows_of(
+        con,
+        """select table_name from information_schema.tables
+           where table_catalog = current_database() and table_schema = 'marts' order by table_name""",
+    )
+    counts = {}
+    for table in tables:
+        (counted,) = rows_of(con, f'select count(*) as n from marts."{table["table_name"]}"')
+        counts[table["table_name"]] = counted["n"]
+    return counts
+
+
+def _books(database: Path) -> list[Row]:
+    if not database.exists():
+        return []
+    with duckdb.connect(str(database), read_only=True) as con:
+        found = rows_of(
+            con, "select 1 from duckdb_tables() where schema_name = 'marts' and table_name = 'event_ledger'"
+        )
+        return rows_of(con, "select * from marts.event_ledger") if found else []
+
+
+def rows_of(con: Connection, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+    """The rows of a query by column name."""
+    cursor = con.execute(query, list(parameters))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

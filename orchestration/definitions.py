@@ -1,0 +1,54 @@
+"""What Dagster loads: every asset, check, job, schedule, sensor and resource of Daybook.
+
+What belongs here: putting them together. What does not: any of them. Loading takes no network, no database and no
+secret.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ingestion.contract import load_contracts
+from orchestration import manifest
+from orchestration.assets import build_model_assets, build_published_marts, build_stream_asset, lake_tables
+from orchestration.checks import build_ledger_checks
+from orchestration.jobs import build_jobs
+from orchestration.resources import AlertResource, HomeResource, Progress, Writer, dbt_cli
+from orchestration.schedules import build_nightly
+from orchestration.sensors import alert_on_failure, build_extracts_arrived, marts_behind_lake
+
+
+def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg.Definitions:
+    """Daybook's definitions; `resources` replace those of the same name."""
+    contracts = load_contracts()
+    streams = [stream for contract in contracts.values() for stream in contract.streams]
+    prepared = manifest.prepare(project_dir)
+    stream_assets = [
+        build_stream_asset(contract, stream) for contract in contracts.values() for stream in contract.streams
+    ]
+    models = build_model_assets(prepared, streams)
+    published = build_published_marts(models)
+    checks = build_ledger_checks(manifest.staged_streams(prepared))
+    return dg.Definitions(
+        assets=[*stream_assets, *lake_tables(streams), models, published],
+        asset_checks=checks,
+        jobs=build_jobs(stream_assets, models, published),
+        schedules=[build_nightly(streams)],
+        sensors=[build_extracts_arrived(streams), marts_behind_lake, alert_on_failure],
+        resources={
+            "home": HomeResource(),
+            "writer": Writer(),
+            "progress": Progress(),
+            "alerts": AlertResource(),
+            "dbt": dbt_cli(prepared.project),
+            **resources,
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Built when the code location loads, so that importing this module does nothing."""
+    return build_defs()

@@ -1,0 +1,111 @@
+"""The dbt project as definitions see it: its manifest, kept current, and the lineage of its columns.
+
+What belongs here: noticing that the project changed, compiling it again, and reading lineage from the compiled SQL.
+What does not: the assets that are made of it (`translator`, `assets`), and running models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagster_dbt import DbtProject
+from filelock import FileLock
+
+from orchestration.lineage import Lineage, column_lineage
+from orchestration.resources import dbt_executable
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+PROJECT_DIR = _CHECKOUT / "dbt_project"
+
+# A folder of our own: a `dbt build` by hand writes its manifest into target/, which may be of other files by then.
+_TARGET = Path("target") / "dagster"
+
+# Folders and files of a dbt project that decide nothing about its manifest.
+_NOT_SOURCES = {"target", "logs", "dbt_packages"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dbt project with the manifest that belongs to its files, and the lineage of its columns."""
+
+    project: DbtProject
+    manifest: Mapping[str, Any]
+    lineage: Lineage
+
+
+def prepare(project_dir: Path = PROJECT_DIR) -> Prepared:
+    """Read the project's manifest, after compiling the project anew where its files have changed since.
+
+    It is compiled against an empty warehouse in a temporary folder: no database, network or secret is needed. (A
+    manifest that does not fit its project shows as `KeyError` in the middle of a run, so the files' contents decide,
+    not their times.)
+    """
+    project_dir = project_dir.resolve()
+    project = DbtProject(project_dir, target_path=_TARGET)
+    target = project_dir / _TARGET
+    target.mkdir(parents=True, exist_ok=True)
+    stamp, lineage_path = target / "sources.sha256", target / "lineage.json"
+    with FileLock(target / "lock"):  # two processes may load their definitions at once
+        sources = _hash_sources(project_dir)
+        if not (project.manifest_path.exists() and lineage_path.exists() and _read(stamp) == sources):
+            stamp.unlink(missing_ok=True)
+            _compile(project_dir)
+            lineage_path.write_text(json.dumps(column_lineage(json.loads(project.manifest_path.read_text()))))
+            stamp.write_text(sources)
+        return Prepared(project, json.loads(project.manifest_path.read_text()), json.loads(lineage_path.read_text()))
+
+
+def staged_streams(prepared: Prepared) -> dict[tuple[str, str], str]:
+    """The relation that holds the accepted rows of each (system, stream), as a staging model's `meta` says.
+
+    `meta: {daybook: {holds: [[study, events]]}}`; a model that holds several streams tells them apart by a column
+    `stream`.
+    """
+    found = {}
+    for node in prepared.manifest["nodes"].values():
+        holds = (node.get("config", {}).get("meta") or {}).get("daybook", {}).get("holds", [])
+        for system, stream in holds:
+            where = f" where stream = '{stream}'" if len(holds) > 1 else ""
+            found[system, stream] = f"{node['relation_name']}{where}"
+    return found
+
+
+def _compile(project_dir: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="daybook-compile-") as home:
+        (Path(home) / "work").mkdir()
+        done = subprocess.run(
+            [dbt_executable(), "--quiet", "compile", "--no-populate-cache", "--target-path", str(_TARGET)],
+            cwd=project_dir,
+            env={**os.environ, "DAYBOOK_HOME": home, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"dbt cannot compile {project_dir}:\n{done.stdout.strip()}")
+
+
+def _hash_sources(project_dir: Path) -> str:
+    """A hash of what the manifest comes from: the project's files, and the contracts that its sources follow."""
+    digest = hashlib.sha256()
+    for root in (project_dir, _CHECKOUT / "ingestion" / "contracts", Path(__file__).parent / "lineage.py"):
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            if path.is_file() and not _NOT_SOURCES & set(path.relative_to(root).parts[:1]):
+                digest.update(f"{path.relative_to(root.parent)}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None

@@ -1,0 +1,210 @@
+"""A night in one process: load, transform, check, publish, and say what came of it.
+
+What belongs here: running the jobs by hand, in the order in which the schedule and the sensors run them, and the
+summary. What does not: what the jobs do.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from ingestion.contract import load_contracts
+from ingestion.extracts import discover
+from ingestion.home import Home
+from ingestion.lock import writer_lock
+from orchestration.assets import PUBLISHED_MARTS
+from orchestration.checks import stream_key
+from orchestration.databases import Row, mart_rows, working_books
+from orchestration.definitions import build_defs
+from orchestration.instance import prepare_instance
+from orchestration.jobs import LOAD, REBUILD, TRANSFORM, load_config
+from orchestration.planning import begun, dates_of_the_night, delivered_streams, look, ranges
+from orchestration.resources import Alert, AlertResource, Progress, failure_text
+
+# The jobs' own log goes to the history of runs alone: what a person needs is in the progress lines and the summary.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Night:
+    """What the runs of one night came to."""
+
+    started: float = field(default_factory=time.monotonic)
+    loaded: list[tuple[str, str, date]] = field(default_factory=list)  # (system, stream, extract date)
+    rows: dict[str, int] = field(default_factory=dict)  # of these, as the load counted them
+    checks: list[dg.AssetCheckEvaluation] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    published: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything that had to work worked."""
+        return not self.failures and not any(check.blocking and not check.passed for check in self.checks)
+
+
+def nightly(home: Home, first: date | None = None, last: date | None = None) -> int:
+    """Load what is new or changed (or every date from `first` to `last`, again if need be), build, check, publish."""
+    night = Night()
+    prepare_instance(home)
+    with writer_lock(home, "make nightly", report=_say):
+        if not discover(home).extracts and not look(home).loads:
+            _write_demo(home)
+        outlook = look(home)
+        today = datetime.now(UTC).replace(tzinfo=None)
+        if first or last:
+            wanted = [e for e in outlook.landing if (first or date.min) <= e.extract_date <= (last or date.max)]
+            taken = ranges(e.extract_date for e in begun(wanted, today.date()))
+        else:
+            wanted = list(outlook.pending)
+            taken = dates_of_the_night(outlook, today)
+        early = {str(e) for e in wanted} - {str(e) for e in begun(wanted, today.date())}
+        night.failures += [f"{name}: not loaded, its date has not begun" for name in sorted(early)]
+        _say(f"{len({e.extract_date for e in wanted}) - len(early)} dates to load")
+        with _quiet(home) as progress, dg.DagsterInstance.get() as instance:
+            defs = build_defs(progress=progress)
+            streams = delivered_streams(outlook, [s for c in load_contracts().values() for s in c.streams])
+            for dates in taken:
+                config = load_config(streams, only_new=not (first or last))
+                keys = [stream_key(stream) for stream in streams]
+                _run(night, defs, instance, LOAD, config, dates.tags, keys)
+            _run(night, defs, instance, TRANSFORM)
+        return _summary(home, night)
+
+
+def rebuild(home: Home) -> int:
+    """Drop the warehouse, build every mart from the lake alone, check and publish."""
+    night = Night()
+    prepare_instance(home)
+    with writer_lock(home, "make rebuild", report=_say):
+        with _quiet(home) as progress, dg.DagsterInstance.get() as instance:
+            _run(night, build_defs(progress=progress), instance, REBUILD)
+        return _summary(home, night)
+
+
+def _run(
+    night: Night,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    keys: Sequence[dg.AssetKey] | None = None,
+) -> None:
+    """Run a job here, and note what came of it."""
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        run_config={**(config or {}), **_QUIET},
+        tags=tags,
+        asset_selection=keys,
+    )
+    night.checks += result.get_asset_check_evaluations()
+    for event in result.all_events:
+        if event.is_step_materialization:
+            found = event.step_materialization_data.materialization
+            if found.partition:
+                system, stream = found.asset_key.path
+                night.loaded.append((system, stream, date.fromisoformat(found.partition)))
+            elif found.asset_key == PUBLISHED_MARTS:
+                night.published = True
+        elif event.is_step_failure:
+            night.failures.append(failure_text(event))
+    if not result.success and not night.failures:
+        night.failures.append(f"the run {result.run_id} of {job} failed; see it in the UI")
+
+
+# The summary
+
+
+def _summary(home: Home, night: Night) -> int:
+    lines = ["", f"Daybook, {time.monotonic() - night.started:.0f} s", ""]
+    lines += _loaded_lines(home, night) + _mart_lines(home) + _check_lines(night)
+    if night.failures:
+        lines += ["", "What failed:", *(f"  - {failure}" for failure in night.failures)]
+    lines += [
+        "",
+        f"published  {home.published}" + ("" if night.published else "  (left as it was)"),
+        f"           duckdb -readonly {home.published} 'from marts.study_sessions limit 5'",
+        "UI         make ui, then http://127.0.0.1:3000",
+    ]
+    _say("\n".join(lines))
+    if not night.is_good:
+        AlertResource().post(Alert("Daybook: the night failed", "\n".join(night.failures)))
+    return 0 if night.is_good else 1
+
+
+def _loaded_lines(home: Home, night: Night) -> list[str]:
+    dates = sorted({day for _, _, day in night.loaded})
+    if not dates:
+        return ["loaded     no date: nothing was new"]
+    span = f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else f"{dates[0]}"
+    loaded = set(night.loaded)
+    books = [row for row in working_books(home) if (row["system"], row["stream"], row["extract_date"]) in loaded]
+    lines = [f"loaded     {len(dates)} extract date(s), {span}"]
+    if len(books) == len(loaded):  # the transformation came as far as the books
+        lines += [f"rows       {_counted(books)}"]
+        by_stream: dict[str, list[Row]] = {}
+        for row in books:
+            by_stream.setdefault(f"{row['system']}/{row['stream']}", []).append(row)
+        lines += [
+            f"           {name:<30} {_counted(rows)}" for name, rows in sorted(by_stream.items()) if len(by_stream) > 1
+        ]
+    return lines
+
+
+def _counted(books: Sequence[Row]) -> str:
+    said = {
+        name: sum(row[f"rows_{name}"] for row in books)
+        for name in ("read", "accepted", "rejected", "duplicate", "conflict", "erased")
+    }
+    return ", ".join(f"{count:,} {name}" for name, count in said.items() if count or name not in ("conflict", "erased"))
+
+
+def _mart_lines(home: Home) -> list[str]:
+    lines = ["", "marts"]
+    rows = mart_rows(home)
+    return [*lines, *(f"  {name:<24} {count:>12,}" for name, count in rows.items())] if rows else [*lines, "  none yet"]
+
+
+def _check_lines(night: Night) -> list[str]:
+    failed = [check for check in night.checks if not check.passed]
+    lines = ["", f"checks     {len(night.checks) - len(failed)} passed, {len(failed)} failed"]
+    for check in sorted(
+        failed, key=lambda check: (not check.blocking, check.severity.value, check.asset_key, check.check_name)
+    ):
+        kind = "blocking" if check.blocking else check.severity.value.lower()
+        rows = check.metadata.get("dagster_dbt/failed_row_count")
+        reason = check.description or (f"{rows.value} failing row(s)" if rows else "")
+        lines.append(f"  {kind:<8} {'/'.join(check.asset_key.path)} {check.check_name}: {reason}")
+    return lines
+
+
+def _write_demo(home: Home) -> None:
+    from ingestion.demo import generate  # its libraries are for the one time that it is needed
+
+    _say("landing is empty: writing demo extracts")
+    written = generate(home)
+    _say(f"wrote {written.rows:,} rows in {written.files} files to {home.landing}")
+
+
+# Lines on the way
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+@contextmanager
+def _quiet(home: Home) -> Iterator[Progress]:
+    """Give stdout to the progress lines alone. dbt's own lines go to the run's log."""
+    progress = Progress(sys.stdout)
+    with (home.root / "dagster" / "nightly.log").open("w") as log, redirect_stdout(log):
+        yield progress

@@ -1,0 +1,248 @@
+"""What has to run: pure functions from what lies in landing, lake and published marts to runs.
+
+What belongs here: decisions, which take all they know as arguments (the clock too), and the one function that looks.
+What does not: asking Dagster for the runs (`schedules`, `sensors`, `nightly`).
+
+All times are UTC without a zone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+
+from ingestion.contract import Stream
+from ingestion.extracts import Extract, discover
+from ingestion.home import Home
+from ingestion.ledger import active_loads
+from ingestion.load import pending
+from orchestration.partitions import DateRange
+
+# A run writes an event for every asset and every date of its range, also for those that it does not load. Dates further
+# apart than this go into runs of their own: that costs less than the events of the gap.
+_MAX_GAP = timedelta(days=14)
+
+# A warehouse is live when its newest extract was loaded at most this long after its day had ended. Then the next one is
+# missed when it does not come; a warehouse of past dates misses nothing.
+_LIVE_WITHIN = timedelta(days=3)
+
+# The schedule's hour: before it, nobody waits for yesterday's extract.
+NIGHTLY_HOUR = 2
+
+# How long an extract's files must lie unchanged before they count as whole: with a manifest that names them all, and
+# without.
+_SETTLED_WITH_MANIFEST = timedelta(seconds=20)
+_SETTLED = timedelta(minutes=2)
+
+# After this time without the writer lock, a run that says it is under way is taken for dead: its process was killed.
+_DEAD_AFTER = timedelta(minutes=5)
+
+Loads = Mapping[tuple[str, str, date], datetime]  # (system, stream, extract date) -> when it was loaded
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What lies in landing and in the lake."""
+
+    landing: Sequence[Extract]
+    pending: Sequence[Extract]  # new or changed; a part of landing
+    loads: Loads
+
+
+def look(home: Home) -> Outlook:
+    """Look at landing and lake."""
+    return Outlook(discover(home).extracts, pending(home), lake_loads(home))
+
+
+def lake_loads(home: Home) -> Loads:
+    """The loads that the lake holds."""
+    return {place: load.loaded_at.replace(tzinfo=None) for place, load in active_loads(home).items()}
+
+
+def loads_of(rows: Iterable[Mapping[str, object]]) -> Loads:
+    """The loads that rows of a ledger tell of."""
+    return {(row["system"], row["stream"], row["extract_date"]): row["loaded_at"] for row in rows}  # type: ignore[misc]
+
+
+# Dates
+
+
+def ranges(dates: Iterable[date]) -> list[DateRange]:
+    """The fewest runs that take the dates without wide gaps, oldest first."""
+    found: list[DateRange] = []
+    for day in sorted(set(dates)):
+        if found and day - found[-1].last <= _MAX_GAP:
+            found[-1] = DateRange(found[-1].first, day)
+        else:
+            found.append(DateRange(day, day))
+    return found
+
+
+def undisturbed(ready: Iterable[date], waiting: Iterable[date]) -> list[DateRange]:
+    """Ranges over the ready dates that leave out the waiting ones: what still arrives is not loaded halfway."""
+    not_yet = set(waiting)
+    runs: list[list[date]] = [[]]
+    for day in sorted(set(ready) | not_yet):
+        if day in not_yet:
+            runs.append([])
+        else:
+            runs[-1].append(day)
+    return [dates for run in runs for dates in ranges(run)]
+
+
+def due_date(loads: Loads, now: datetime) -> date | None:
+    """The newest date whose extract must have come by now; None where nothing is expected."""
+    if not loads:
+        return None
+    newest = max(day for _, _, day in loads)
+    loaded_at = min(at for (_, _, day), at in loads.items() if day == newest)
+    day_ended = datetime.combine(newest + timedelta(days=1), datetime.min.time())
+    if loaded_at - day_ended > _LIVE_WITHIN:
+        return None
+    return (now - timedelta(hours=NIGHTLY_HOUR)).date() - timedelta(days=1)
+
+
+def begun(extracts: Iterable[Extract], today: date) -> list[Extract]:
+    """The extracts whose day has begun. Another is a mistake: it would move every mart's as-of into the future."""
+    return [extract for extract in extracts if extract.extract_date <= today]
+
+
+# The night
+
+
+def dates_of_the_night(outlook: Outlook, now: datetime) -> list[DateRange]:
+    """The runs of a night: every date that is new or changed, and the one that is due, so that it is missed."""
+    dates = {extract.extract_date for extract in begun(outlook.pending, now.date())}
+    due = due_date(outlook.loads, now)
+    if due and not any(day >= due for _, _, day in outlook.loads):
+        dates.add(due)
+    return ranges(dates)
+
+
+def delivered_streams(outlook: Outlook, streams: Sequence[Stream]) -> list[Stream]:
+    """The streams that have ever been delivered. The others have nothing to load, and nothing to miss."""
+    delivered = {(e.system, e.stream) for e in outlook.landing} | {
+        (system, stream) for system, stream, _ in outlook.loads
+    }
+    return [stream for stream in streams if (stream.system, stream.name) in delivered]
+
+
+# Arrivals
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """An extract as it was seen in landing."""
+
+    files: str  # a hash of names, sizes and times
+    since: str  # seen so for the first time at
+    asked: bool = False  # a run was asked for; if it failed, the schedule tries again
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What of the new extracts is whole."""
+
+    dates: list[DateRange]
+    sightings: dict[str, Sighting]
+    waiting: int
+
+
+def arrivals(
+    extracts: Sequence[Extract], with_manifest: frozenset[Extract], before: Mapping[str, Sighting], now: datetime
+) -> Arrivals:
+    """Which dates can be loaded now: those of which every new or changed extract is whole and was not asked for before.
+
+    `with_manifest` are the extracts whose manifest names every file that lies there. A file that a manifest names and
+    that is not there yet is waited for. Everything new or changed is looked at every time, so that nothing is passed
+    over between looks.
+    """
+    seen: dict[str, Sighting] = {}
+    ready: set[date] = set()
+    waiting: set[date] = set()
+    for extract in begun(extracts, now.date()):
+        name = f"{extract.system}/{extract.stream}/{extract.extract_date}"
+        files = _fingerprint(extract)
+        known = before.get(name)
+        sighting = known if known and known.files == files else Sighting(files, now.isoformat())
+        seen[name] = sighting
+        if sighting.asked:
+            continue
+        settled = _SETTLED_WITH_MANIFEST if extract in with_manifest else _SETTLED
+        is_whole = now - datetime.fromisoformat(sighting.since) >= settled and not any(
+            file.missing for file in extract.files
+        )
+        (ready if is_whole else waiting).add(extract.extract_date)
+    ready -= waiting
+    asked = {
+        name: Sighting(s.files, s.since, s.asked or date.fromisoformat(name.rsplit("/", 1)[-1]) in ready)
+        for name, s in seen.items()
+    }
+    return Arrivals(undisturbed(ready, waiting), asked, len(waiting))
+
+
+def _fingerprint(extract: Extract) -> str:
+    files = [(file.name, file.size, file.modified_ns, file.missing) for file in extract.files]
+    return hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()[:16]
+
+
+def read_sightings(cursor: str | None) -> dict[str, Sighting]:
+    """The sightings that a cursor holds."""
+    return {name: Sighting(**seen) for name, seen in json.loads(cursor or "{}").items()}
+
+
+def write_sightings(sightings: Mapping[str, Sighting]) -> str:
+    """The sightings as a cursor."""
+    return json.dumps({name: asdict(seen) for name, seen in sightings.items()})
+
+
+# The transformation
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run that a decision about the transformation has to know of."""
+
+    is_transformation: bool  # of the lake as it is now; else a load
+    created: datetime
+    is_finished: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether to transform now, and why not."""
+
+    reason: str | None = None
+    attempt: int = 0
+
+
+def lake_version(loads: Loads) -> str:
+    """A name for what the lake holds."""
+    return hashlib.sha256(
+        json.dumps(sorted([*map(str, key), str(at)] for key, at in loads.items())).encode()
+    ).hexdigest()[:16]
+
+
+def decide_transformation(
+    lake: Loads, published: Loads, attempts: Sequence[Attempt], is_writing: bool, now: datetime
+) -> Decision:
+    """Whether the marts have to be built: the lake holds other loads than the published marts, and nobody is at it.
+
+    That heals by itself whatever died on the way. A transformation that failed by its own account is tried again the
+    next day: what it found is not better a minute later.
+    """
+    if dict(lake) == dict(published):
+        return Decision("the published marts carry every load of the lake")
+    if is_writing:
+        return Decision("a run is writing")
+    if any(not attempt.is_finished and now - attempt.created < _DEAD_AFTER for attempt in attempts):
+        return Decision("a run is about to start")
+    tried = [attempt for attempt in attempts if attempt.is_transformation]
+    if any(attempt.is_finished and attempt.created.date() == now.date() for attempt in tried):
+        return Decision(
+            "the transformation of these loads did not publish today; it is tried again tomorrow, or by hand"
+        )
+    return Decision(attempt=len(tried) + 1)

@@ -1,0 +1,131 @@
+"""The sensors: what follows by itself.
+
+What belongs here: looking at landing, lake and runs, and asking for what `planning` decides. What does not: the
+decisions.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from ingestion.contract import Stream
+from ingestion.extracts import Extract, ExtractError, read_manifest
+from ingestion.home import Home
+from ingestion.lock import WriterBusyError, writer_lock
+from orchestration.databases import published_books
+from orchestration.jobs import LOAD, REBUILD, TRANSFORM, load_requests
+from orchestration.planning import (
+    Attempt,
+    arrivals,
+    decide_transformation,
+    delivered_streams,
+    lake_loads,
+    lake_version,
+    loads_of,
+    look,
+    read_sightings,
+    write_sightings,
+)
+from orchestration.resources import Alert, AlertResource, HomeResource, failure_text
+
+_EVERY_SECONDS = 30
+
+# The tag that says which loads a transformation was asked for.
+_LAKE_TAG = "daybook/lake"
+
+
+def build_extracts_arrived(streams: Sequence[Stream]) -> dg.SensorDefinition:
+    """Loads an extract soon after it arrived, whole."""
+
+    @dg.sensor(
+        name="extracts_arrived",
+        job_name=LOAD,
+        minimum_interval_seconds=_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Loads dates whose extracts are whole: a manifest names the files, or they lie unchanged.",
+    )
+    def extracts_arrived(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.SensorResult:
+        outlook = look(home.home)
+        complete = frozenset(extract for extract in outlook.pending if _manifest_names_all(extract))
+        found = arrivals(outlook.pending, complete, read_sightings(context.cursor), _now())
+        requests = load_requests(found.dates, delivered_streams(outlook, streams))
+        waits = f"{found.waiting} date(s) are still arriving" if found.waiting else "nothing new in landing"
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else dg.SkipReason(waits),
+            cursor=write_sightings(found.sightings),
+        )
+
+    return extracts_arrived
+
+
+@dg.sensor(
+    name="marts_behind_lake",
+    job_name=TRANSFORM,
+    minimum_interval_seconds=_EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Builds, checks and publishes whenever the lake holds other loads than the published marts carry.",
+)
+def marts_behind_lake(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.RunRequest | dg.SkipReason:
+    """What follows a load. It looks at the loads, not at runs, so that it also follows one whose run died."""
+    lake = lake_loads(home.home)
+    version = lake_version(lake)
+    decision = decide_transformation(
+        lake,
+        loads_of(published_books(home.home)),
+        list(_attempts(context.instance, version)),
+        _is_writing(home.home),
+        _now(),
+    )
+    if decision.reason:
+        return dg.SkipReason(decision.reason)
+    return dg.RunRequest(run_key=f"{version} {_now().date()} {decision.attempt}", tags={_LAKE_TAG: version})
+
+
+@dg.run_failure_sensor(
+    name="alert_on_failure",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=_EVERY_SECONDS,
+    description="An alert for each failed run: to the log, and to the webhook DAYBOOK_ALERT_WEBHOOK where it is set.",
+)
+def alert_on_failure(context: dg.RunFailureSensorContext, alerts: AlertResource) -> None:
+    """What failed, by the steps' own messages."""
+    told = [failure_text(event) for event in context.get_step_failure_events()] or [context.failure_event.message or ""]
+    run = context.dagster_run
+    alerts.send(Alert(f"Daybook: {run.job_name} failed", "\n".join(told), run.run_id))
+
+
+def _attempts(instance: dg.DagsterInstance, version: str) -> Iterator[Attempt]:
+    """The runs that may be at it: transformations of these loads, and the newest of all jobs."""
+    tagged = dg.RunsFilter(job_name=TRANSFORM, tags={_LAKE_TAG: version})
+    for record in instance.get_run_records(tagged, limit=20):
+        run = record.dagster_run
+        yield Attempt(True, _naive(record.create_timestamp), run.is_finished)
+    for job in (LOAD, TRANSFORM, REBUILD):
+        for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=5):
+            yield Attempt(False, _naive(record.create_timestamp), record.dagster_run.is_finished)
+
+
+def _is_writing(home: Home) -> bool:
+    try:
+        with writer_lock(home, "a look whether somebody writes", timeout=0):
+            return False
+    except WriterBusyError:
+        return True
+
+
+def _manifest_names_all(extract: Extract) -> bool:
+    try:
+        manifest = read_manifest(extract.folder)
+    except ExtractError:
+        return False
+    return manifest is not None and all(file.name in manifest for file in extract.files)
+
+
+def _naive(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None)
+
+
+def _now() -> datetime:
+    return _naive(datetime.now(UTC))

@@ -47,7 +47,7 @@ class Home:
 
     @property
     def marts(self) -> Path:
-        """The marts as they are being written and audited. Named like the published file: DuckDB names a catalog after its file."""
+        """The marts as they are written and audited. Named like the published file: DuckDB names a catalog after it."""
         return self.work / "daybook.duckdb"
 
     @property

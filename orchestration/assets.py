@@ -24,7 +24,7 @@ from ingestion.load import Loader, pending
 from orchestration.checks import check_stream, plain, stream_check_specs, stream_key
 from orchestration.databases import rows_of, warehouse_connection
 from orchestration.manifest import Prepared
-from orchestration.partitions import DateRange, extract_dates
+from orchestration.partitions import DateRange
 from orchestration.publish import SCHEMA, publish, wal_of
 from orchestration.resources import Progress, Writer
 from orchestration.translator import Translator
@@ -60,7 +60,9 @@ def load_op(stream: Stream) -> str:
     return f"load_{stream.system}_{stream.name}"
 
 
-def build_stream_asset(contract: Contract, stream: Stream) -> dg.AssetsDefinition:
+def build_stream_asset(
+    contract: Contract, stream: Stream, extract_dates: dg.DailyPartitionsDefinition
+) -> dg.AssetsDefinition:
     """The asset of one stream: its extract dates in the raw lake."""
     key = stream_key(stream)
     spec = dg.AssetSpec(
@@ -105,15 +107,14 @@ def build_stream_asset(contract: Contract, stream: Stream) -> dg.AssetsDefinitio
         loads: list[Load] = []
         failed: list[str] = []
         with Loader(writer.home) as loader:
-            for extract in extracts:
-                try:
-                    loads.append(loader.load(extract))
-                except ExtractError as error:  # the other dates go on; the step fails when they are through
-                    context.log.error(str(error))
-                    failed.append(str(error))
+            for extract, outcome in loader.load_all(extracts):
+                if isinstance(outcome, ExtractError):  # the other dates go on; the step fails when they are through
+                    context.log.error(str(outcome))
+                    failed.append(str(outcome))
                 else:
+                    loads.append(outcome)
                     # The dates one by one, and no output of the step: a date that was not loaded is not materialized.
-                    metadata = _load_metadata(loads[-1])
+                    metadata = _load_metadata(outcome)
                     context.log_event(
                         dg.AssetMaterialization(key, partition=str(extract.extract_date), metadata=metadata)
                     )

@@ -10,10 +10,12 @@ from typing import Any
 import dagster as dg
 
 from ingestion.contract import load_contracts
+from ingestion.home import Home
 from orchestration import manifest
 from orchestration.assets import build_model_assets, build_published_marts, build_stream_asset, lake_tables
-from orchestration.checks import build_ledger_checks
+from orchestration.checks import LEDGER_CHECKS
 from orchestration.jobs import build_jobs
+from orchestration.partitions import build_extract_dates
 from orchestration.resources import AlertResource, HomeResource, Progress, Writer, dbt_cli
 from orchestration.schedules import build_nightly
 from orchestration.sensors import alert_on_failure, build_extracts_arrived, marts_behind_lake
@@ -24,18 +26,20 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
     contracts = load_contracts()
     streams = [stream for contract in contracts.values() for stream in contract.streams]
     prepared = manifest.prepare(project_dir)
+    extract_dates = build_extract_dates(Home.from_env())
     stream_assets = [
-        build_stream_asset(contract, stream) for contract in contracts.values() for stream in contract.streams
+        build_stream_asset(contract, stream, extract_dates)
+        for contract in contracts.values()
+        for stream in contract.streams
     ]
     models = build_model_assets(prepared, streams)
     published = build_published_marts(models)
-    checks = build_ledger_checks(manifest.staged_streams(prepared))
     return dg.Definitions(
         assets=[*stream_assets, *lake_tables(streams), models, published],
-        asset_checks=checks,
+        asset_checks=LEDGER_CHECKS,
         jobs=build_jobs(stream_assets, models, published),
-        schedules=[build_nightly(streams)],
-        sensors=[build_extracts_arrived(streams), marts_behind_lake, alert_on_failure],
+        schedules=[build_nightly(streams, extract_dates)],
+        sensors=[build_extracts_arrived(streams, extract_dates), marts_behind_lake, alert_on_failure],
         resources={
             "home": HomeResource(),
             "writer": Writer(),

@@ -64,21 +64,6 @@ def prepare(project_dir: Path = PROJECT_DIR) -> Prepared:
         return Prepared(project, json.loads(project.manifest_path.read_text()), json.loads(lineage_path.read_text()))
 
 
-def staged_streams(prepared: Prepared) -> dict[tuple[str, str], str]:
-    """The relation that holds the accepted rows of each (system, stream), as a staging model's `meta` says.
-
-    `meta: {daybook: {holds: [[study, events]]}}`; a model that holds several streams tells them apart by a column
-    `stream`.
-    """
-    found = {}
-    for node in prepared.manifest["nodes"].values():
-        holds = (node.get("config", {}).get("meta") or {}).get("daybook", {}).get("holds", [])
-        for system, stream in holds:
-            where = f" where stream = '{stream}'" if len(holds) > 1 else ""
-            found[system, stream] = f"{node['relation_name']}{where}"
-    return found
-
-
 def _compile(project_dir: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="daybook-compile-") as home:
         (Path(home) / "work").mkdir()

@@ -26,7 +26,7 @@ from orchestration.databases import Row, mart_rows, working_books
 from orchestration.definitions import build_defs
 from orchestration.instance import prepare_instance
 from orchestration.jobs import LOAD, REBUILD, TRANSFORM, load_config
-from orchestration.planning import begun, dates_of_the_night, delivered_streams, look, ranges
+from orchestration.planning import dates_of_the_night, delivered_streams, look, ranges
 from orchestration.resources import Alert, AlertResource, Progress, failure_text
 
 # The jobs' own log goes to the history of runs alone: what a person needs is in the progress lines and the summary.
@@ -58,16 +58,14 @@ def nightly(home: Home, first: date | None = None, last: date | None = None) -> 
         if not discover(home).extracts and not look(home).loads:
             _write_demo(home)
         outlook = look(home)
-        today = datetime.now(UTC).replace(tzinfo=None)
+        now = datetime.now(UTC).replace(tzinfo=None)
         if first or last:
             wanted = [e for e in outlook.landing if (first or date.min) <= e.extract_date <= (last or date.max)]
-            taken = ranges(e.extract_date for e in begun(wanted, today.date()))
+            taken = ranges(e.extract_date for e in wanted)
         else:
             wanted = list(outlook.pending)
-            taken = dates_of_the_night(outlook, today)
-        early = {str(e) for e in wanted} - {str(e) for e in begun(wanted, today.date())}
-        night.failures += [f"{name}: not loaded, its date has not begun" for name in sorted(early)]
-        _say(f"{len({e.extract_date for e in wanted}) - len(early)} dates to load")
+            taken = dates_of_the_night(outlook, max((e.extract_date for e in wanted), default=now.date()), now)
+        _say(f"{len({e.extract_date for e in wanted})} dates to load")
         with _quiet(home) as progress, dg.DagsterInstance.get() as instance:
             defs = build_defs(progress=progress)
             streams = delivered_streams(outlook, [s for c in load_contracts().values() for s in c.streams])

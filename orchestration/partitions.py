@@ -7,13 +7,30 @@ need a run (`planning`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
-# No event is older (the contracts reject it), so no extract is. Today is a partition too: an extract may be tried
-# early.
-extract_dates = dg.DailyPartitionsDefinition(start_date="2000-01-01", end_offset=1)
+from ingestion.extracts import discover
+from ingestion.home import Home
+
+# No event is older (the contracts reject it), so no extract is.
+_FIRST = "2000-01-01"
+
+
+def build_extract_dates(home: Home) -> dg.DailyPartitionsDefinition:
+    """Every day up to today, and on to the newest date in landing: simulated data may run ahead of the clock."""
+    today = datetime.now(UTC).date()
+    newest = max((extract.extract_date for extract in discover(home).extracts), default=today)
+    return dg.DailyPartitionsDefinition(start_date=_FIRST, end_offset=1 + max(0, (newest - today).days))
+
+
+def last_date(extract_dates: dg.DailyPartitionsDefinition) -> date:
+    """The newest date that a run can take."""
+    key = extract_dates.get_last_partition_key()
+    assert key is not None
+    return date.fromisoformat(key)
+
 
 _RANGE_START_TAG = "dagster/asset_partition_range_start"
 _RANGE_END_TAG = "dagster/asset_partition_range_end"

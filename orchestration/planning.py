@@ -105,17 +105,17 @@ def due_date(loads: Loads, now: datetime) -> date | None:
     return (now - timedelta(hours=NIGHTLY_HOUR)).date() - timedelta(days=1)
 
 
-def begun(extracts: Iterable[Extract], today: date) -> list[Extract]:
-    """The extracts whose day has begun. Another is a mistake: it would move every mart's as-of into the future."""
-    return [extract for extract in extracts if extract.extract_date <= today]
+def up_to(extracts: Iterable[Extract], last: date) -> list[Extract]:
+    """The extracts that a run can take. One of a later date waits until its day begins or the definitions load anew."""
+    return [extract for extract in extracts if extract.extract_date <= last]
 
 
 # The night
 
 
-def dates_of_the_night(outlook: Outlook, now: datetime) -> list[DateRange]:
+def dates_of_the_night(outlook: Outlook, last: date, now: datetime) -> list[DateRange]:
     """The runs of a night: every date that is new or changed, and the one that is due, so that it is missed."""
-    dates = {extract.extract_date for extract in begun(outlook.pending, now.date())}
+    dates = {extract.extract_date for extract in up_to(outlook.pending, last)}
     due = due_date(outlook.loads, now)
     if due and not any(day >= due for _, _, day in outlook.loads):
         dates.add(due)
@@ -163,7 +163,7 @@ def arrivals(
     seen: dict[str, Sighting] = {}
     ready: set[date] = set()
     waiting: set[date] = set()
-    for extract in begun(extracts, now.date()):
+    for extract in extracts:
         name = f"{extract.system}/{extract.stream}/{extract.extract_date}"
         files = _fingerprint(extract)
         known = before.get(name)

@@ -12,11 +12,12 @@ import dagster as dg
 
 from ingestion.contract import Stream
 from orchestration.jobs import LOAD, load_requests
+from orchestration.partitions import last_date
 from orchestration.planning import NIGHTLY_HOUR, dates_of_the_night, delivered_streams, look
 from orchestration.resources import HomeResource
 
 
-def build_nightly(streams: Sequence[Stream]) -> dg.ScheduleDefinition:
+def build_nightly(streams: Sequence[Stream], extract_dates: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:
     """The nightly load of every date that is new or changed, missed ones included."""
 
     @dg.schedule(
@@ -30,7 +31,9 @@ def build_nightly(streams: Sequence[Stream]) -> dg.ScheduleDefinition:
     def nightly(context: dg.ScheduleEvaluationContext, home: HomeResource) -> list[dg.RunRequest] | dg.SkipReason:
         now = context.scheduled_execution_time.astimezone(UTC).replace(tzinfo=None)
         outlook = look(home.home)
-        requests = load_requests(dates_of_the_night(outlook, now), delivered_streams(outlook, streams))
+        requests = load_requests(
+            dates_of_the_night(outlook, last_date(extract_dates), now), delivered_streams(outlook, streams)
+        )
         return requests or dg.SkipReason("every extract in landing is loaded as it lies there, and none is due")
 
     return nightly

@@ -15,6 +15,7 @@ from ingestion.home import Home
 from ingestion.lock import WriterBusyError, writer_lock
 from orchestration.databases import published_books
 from orchestration.jobs import LOAD, REBUILD, TRANSFORM, load_requests
+from orchestration.partitions import last_date
 from orchestration.planning import (
     Attempt,
     arrivals,
@@ -25,6 +26,7 @@ from orchestration.planning import (
     loads_of,
     look,
     read_sightings,
+    up_to,
     write_sightings,
 )
 from orchestration.resources import Alert, AlertResource, HomeResource, failure_text
@@ -35,7 +37,9 @@ _EVERY_SECONDS = 30
 _LAKE_TAG = "daybook/lake"
 
 
-def build_extracts_arrived(streams: Sequence[Stream]) -> dg.SensorDefinition:
+def build_extracts_arrived(
+    streams: Sequence[Stream], extract_dates: dg.DailyPartitionsDefinition
+) -> dg.SensorDefinition:
     """Loads an extract soon after it arrived, whole."""
 
     @dg.sensor(
@@ -47,8 +51,9 @@ def build_extracts_arrived(streams: Sequence[Stream]) -> dg.SensorDefinition:
     )
     def extracts_arrived(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.SensorResult:
         outlook = look(home.home)
-        complete = frozenset(extract for extract in outlook.pending if _manifest_names_all(extract))
-        found = arrivals(outlook.pending, complete, read_sightings(context.cursor), _now())
+        pending = up_to(outlook.pending, last_date(extract_dates))
+        complete = frozenset(extract for extract in pending if _manifest_names_all(extract))
+        found = arrivals(pending, complete, read_sightings(context.cursor), _now())
         requests = load_requests(found.dates, delivered_streams(outlook, streams))
         waits = f"{found.waiting} date(s) are still arriving" if found.waiting else "nothing new in landing"
         return dg.SensorResult(

@@ -744,8 +744,8 @@ def is_blur(event: AssessmentEvent, state: str) -> bool:
 def blurred(events: list[AssessmentEvent]) -> timedelta:
     """The time out of sight; the events come in time order.
 
-    Reading: "submission or expiry" is where the session was over, its first one; a blur after that which no focus ends lasts
-    no time.
+    Reading: "submission or expiry" is where the session was over, its first one; a blur after that which no focus ends
+    lasts no time.
     """
     time_out = timedelta()
     since: int | None = None  # the index of the blur that began the spell

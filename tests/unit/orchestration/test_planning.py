@@ -73,19 +73,19 @@ class TestTheDateThatIsDue:
 class TestTheNight:
     def test_takes_new_dates_missed_ones_included(self) -> None:
         pending = [extract(day(-2)), extract(day(0))]
-        assert dates_of_the_night(Outlook(pending, pending, {}), NIGHT) == [DateRange(day(-2), day(0))]
+        assert dates_of_the_night(Outlook(pending, pending, {}), D, NIGHT) == [DateRange(day(-2), day(0))]
 
     def test_takes_the_due_date_so_that_its_absence_is_noticed(self) -> None:
         loads = {("study", "events", day(-1)): datetime(2026, 3, 10, 2, 5)}
-        assert dates_of_the_night(Outlook([], [], loads), NIGHT) == [DateRange(D, D)]
+        assert dates_of_the_night(Outlook([], [], loads), D, NIGHT) == [DateRange(D, D)]
 
     def test_takes_nothing_where_all_is_loaded(self) -> None:
         loads = {("study", "events", D): datetime(2026, 3, 11, 1, 0)}
-        assert dates_of_the_night(Outlook([extract(D)], [], loads), NIGHT) == []
+        assert dates_of_the_night(Outlook([extract(D)], [], loads), D, NIGHT) == []
 
-    def test_leaves_a_date_that_has_not_begun(self) -> None:
+    def test_leaves_a_date_that_no_run_can_take_yet(self) -> None:
         pending = [extract(day(0)), extract(day(2))]
-        assert dates_of_the_night(Outlook(pending, pending, {}), NIGHT) == [DateRange(D, D)]
+        assert dates_of_the_night(Outlook(pending, pending, {}), D, NIGHT) == [DateRange(D, D)]
 
     def test_takes_the_streams_that_were_ever_delivered(self) -> None:
         from ingestion.contract import load_contracts

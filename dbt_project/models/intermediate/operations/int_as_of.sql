@@ -6,9 +6,5 @@ with newest as (
 )
 
 select
-    {% if var('as_of') is not none -%}
-    cast('{{ var("as_of") }}' as timestamp) as as_of
-    {%- else -%}
-    end_of_newest_load as as_of
-    {%- endif %}
+    {{ "cast('" ~ var('as_of') ~ "' as timestamp)" if var('as_of') is not none else 'end_of_newest_load' }} as as_of
 from newest

@@ -1,5 +1,15 @@
 {{ config(materialized='view') }}
 
+{%- set base_models = [
+    ['study', 'base_study__events', 'event_id'],
+    ['study', 'base_study__topics', 'topic_id'],
+    ['study', 'base_study__topic_prerequisites', 'topic_id, prerequisite_topic_id'],
+    ['study', 'base_study__questions', 'question_id'],
+    ['assessment', 'base_assessment__events', 'id'],
+    ['assessment', 'base_assessment__test_sessions', 'session_id'],
+    ['assessment', 'base_assessment__session_questions', 'session_id, question_id'],
+] %}
+
 select
     system,
     stream,
@@ -11,33 +21,22 @@ select
     detail
 from {{ ref('stg_operations__quarantine') }}
 
-union all
-
-select
-    'study' as system,
-    'events' as stream,
-    extract_date,
-    source_file,
-    source_line,
-    batch_index,
-    'id_conflict' as reason,
-    'event_id: seen before with other content' as detail
-from {{ ref('base_study__events') }}
-where copy_status = 'conflict'
+{%- for system, model, identity in base_models %}
 
 union all
 
 select
-    'assessment' as system,
+    '{{ system }}' as system,
     stream,
     extract_date,
     source_file,
     source_line,
     batch_index,
     'id_conflict' as reason,
-    'id: seen before with other content' as detail
-from {{ ref('base_assessment__events') }}
+    '{{ identity }}: seen before with other content' as detail
+from {{ ref(model) }}
 where copy_status = 'conflict'
+{%- endfor %}
 
 union all
 
@@ -56,22 +55,3 @@ select
     end as detail
 from {{ ref('base_assessment__judged_events') }}
 where verdict != 'accepted'
-{%- for system, stream in [
-    ['assessment', 'test_sessions'], ['assessment', 'session_questions'],
-    ['study', 'topics'], ['study', 'topic_prerequisites'], ['study', 'questions'],
-] %}
-
-union all
-
-select
-    '{{ system }}' as system,
-    '{{ stream }}' as stream,
-    extract_date,
-    source_file,
-    source_line,
-    batch_index,
-    'id_conflict' as reason,
-    'seen before with other content' as detail
-from {{ ref('base_' ~ system ~ '__' ~ stream) }}
-where copy_status = 'conflict'
-{%- endfor %}

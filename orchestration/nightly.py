@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -130,13 +131,21 @@ def _summary(home: Home, night: Night) -> int:
     lines += [
         "",
         f"published  {home.published}" + ("" if night.published else "  (left as it was)"),
-        f"           duckdb -readonly {home.published} 'from marts.study_sessions limit 5'",
+        f"           {_query(home)}",
         "UI         make ui, then http://127.0.0.1:3000",
     ]
     _say("\n".join(lines))
     if not night.is_good:
         AlertResource().post(Alert("Daybook: the night failed", "\n".join(night.failures)))
     return 0 if night.is_good else 1
+
+
+def _query(home: Home) -> str:
+    """A first look at the marts, as one types it: with the Python that runs here, which has DuckDB."""
+    python = Path(sys.executable)
+    python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    code = f"import duckdb; duckdb.connect('{home.published}', read_only=True).table('marts.mart_catalog').show()"
+    return f'{python} -c "{code}"'
 
 
 def _loaded_lines(home: Home, night: Night) -> list[str]:

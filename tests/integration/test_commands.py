@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,18 @@ def run(home: Home, *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def start(home: Home, *command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestration", *command],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "DAYBOOK_HOME": str(home.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -59,6 +72,32 @@ def test_a_night_a_broken_file_and_a_rebuild(home: Home) -> None:
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     assert "marts" in rebuilt.stdout
     assert published(home, "from marts.study_sessions order by all") == sessions
+
+
+def test_two_nights_at_once_and_one_that_was_killed_come_to_the_same(tmp_path: Path) -> None:
+    together, killed = Home(tmp_path / "together"), Home(tmp_path / "killed")
+    for home in (together, killed):
+        generate(home, learners=8, days=4)
+
+    nights = [start(together, "nightly"), start(together, "nightly")]
+    told = [night.communicate(timeout=300)[0] for night in nights]
+    assert [night.returncode for night in nights] == [0, 0], told
+    assert sum("nothing was new" in text for text in told) == 1
+    assert any("wait" in text for text in told)
+
+    night = start(killed, "nightly")
+    assert night.stdout is not None
+    for line in night.stdout:
+        if line.startswith("transform:"):
+            os.killpg(night.pid, signal.SIGKILL)
+            break
+    assert night.wait(timeout=60) == -signal.SIGKILL
+    again = run(killed, "nightly")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+    for mart in ("study_sessions", "question_attempts", "daily_user_stats", "topic_daily_stats", "test_sessions"):
+        query = f"from marts.{mart} order by all"
+        assert published(killed, query) == published(together, query), mart
 
 
 def test_dates_that_are_the_wrong_way_round(home: Home) -> None:

@@ -7,9 +7,9 @@ where that could matter; only these come to Python. Nothing recurses: a million 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 # A value as read: None, bool, str, Number, list, dict (of a repeated key the first value).
@@ -148,13 +148,19 @@ def canonical(value: Json) -> str:
     return _write(value, _by_value, lambda members: sorted(item for item in members.items() if item[1] is not None))
 
 
-def hash64(text: str) -> int:
-    """The lake's 64-bit hash: the last 8 bytes of the MD5, little end first, moved to the signed range."""
-    return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[8:], "little") - 2**63
+def as_decimal(number: str) -> Decimal:
+    """The exact value of a JSON number; beyond 10^1000, or nearer to zero than 10^-1000, one of the same sign there."""
+    sign, digits, point = _scientific(number)
+    return Decimal(f"{sign}0.{digits or '0'}e{max(-1000, min(1000, point))}")
+
+
+def as_text(value: Json) -> str:
+    """A text as it is, any other value as its canonical JSON."""
+    return value if type(value) is str else canonical(value)
 
 
 def hash64_sql(text: str) -> str:
-    """The same hash of an SQL expression."""
+    """The lake's 64-bit hash of a text: the last 8 bytes of the MD5, little end first, moved to the signed range."""
     # md5_number is half as dear as md5_number_upper
     return f"((md5_number({text}) >> 64)::HUGEINT - 9223372036854775808)::BIGINT"
 
@@ -217,18 +223,22 @@ def _quoted(text: str) -> str:
     return '"' + _MUST_ESCAPE.sub(lambda char: _SHORT.get(char[0]) or f"\\u{ord(char[0]):04X}", text) + '"'
 
 
-def _by_value(number: Number) -> str:
+def _scientific(number: str) -> tuple[str, str, int]:
+    """Sign, digits (none for zero) and power of ten of a number: its value is 0.<digits> * 10**power."""
     mantissa, _, exponent = number.lower().partition("e")
     sign = "-" if mantissa.startswith("-") else ""
     whole, _, fraction = mantissa.lstrip("-").partition(".")
     digits = (whole + fraction).lstrip("0")
     stripped = digits.rstrip("0")
-    if not stripped:
-        return "0"
     magnitude = exponent.lstrip("+-").lstrip("0") or "0"
     power = int(magnitude) if len(magnitude) <= 4000 else 10**4000  # beyond it all are one
-    # the value is 0.<stripped> * 10**point
-    point = len(digits) - len(fraction) + (-power if exponent.startswith("-") else power)
+    return sign, stripped, len(digits) - len(fraction) + (-power if exponent.startswith("-") else power)
+
+
+def _by_value(number: Number) -> str:
+    sign, stripped, point = _scientific(number)
+    if not stripped:
+        return "0"
     if len(stripped) < point <= 40 or point == len(stripped):
         return sign + stripped.ljust(point, "0")
     if 0 < point <= 40:

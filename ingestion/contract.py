@@ -24,6 +24,8 @@ Privacy = Literal["plain", "id", "free_text", "ip", "user_agent"]
 Keep = Literal["hash", "scrubbed"]
 Kind = Literal["events", "batches", "reference"]
 
+_TEXT_CLASSES: tuple[Privacy, ...] = ("free_text", "ip", "user_agent")
+
 # How a field of a type is stored in a typed lake column.
 COLUMN_TYPES: Mapping[str, str] = {
     "text": "VARCHAR",
@@ -244,8 +246,8 @@ def _field(name: str, node: _Node) -> Field:
     node.done()
     if field.column is not None and field.type not in COLUMN_TYPES:
         raise ContractError(f"{node.place}: a field of type {field.type} cannot have a column")
-    if (field.values or field.grain or field.privacy in ("free_text", "ip", "user_agent")) and field.type != "text":
-        raise ContractError(f"{node.place}: values, grain and privacy are for fields of type text")
+    if (field.values or field.grain or field.privacy in _TEXT_CLASSES) and field.type not in ("text", "any"):
+        raise ContractError(f"{node.place}: values, grain and privacy are for fields of type text or any")
     if (field.minimum is not None or field.maximum is not None) and field.type not in ("int", "decimal"):
         raise ContractError(f"{node.place}: minimum and maximum are for numbers")
     return field

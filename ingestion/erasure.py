@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,16 +20,16 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from ingestion import ledger
+from ingestion import canonical, ledger
 from ingestion.contract import Stream
 from ingestion.home import Home
 from ingestion.lake import Lake, all_streams, attach_lake, find_stream
 from ingestion.ledger import Load
 from ingestion.lock import writer_lock
-from ingestion.privacy import keyed_hash
+from ingestion.privacy import UUID_FORM, keyed_hash
 from ingestion.sql import identifier, quoted
 
-_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = re.compile(UUID_FORM)
 # Where an id may stand in a row that could not be read: between quotes, between commas, or among no marks at all.
 _CANDIDATES = (re.compile(r'[^"\\]+'), re.compile(r"[^,\r\n]+"), re.compile(r"[^\s\"',:;{}\[\]\\]+"))
 
@@ -48,9 +49,9 @@ def erased_subjects(home: Home) -> frozenset[str]:
 
 
 def mentions(text: str, erased: frozenset[str], key: bytes) -> bool:
-    """Whether a row as it came mentions one of the erased. For rows that may not be readable field by field."""
-    found = {form for pattern in _CANDIDATES for candidate in pattern.findall(text) for form in _forms(candidate)}
-    return any(keyed_hash(key, form) in erased for form in found)
+    """Whether a row as it came mentions one of the erased: in its values if it is JSON, in its text if it is not."""
+    candidates = (candidate for part in _texts(text) for pattern in _CANDIDATES for candidate in pattern.findall(part))
+    return any(keyed_hash(key, form) in erased for form in {form for found in candidates for form in _forms(found)})
 
 
 def erase(home: Home, subject_id: str) -> list[Load]:
@@ -92,7 +93,9 @@ def _rejected_rows_of(
 ) -> dict[str, Counter[str]]:
     """How many rejected rows of each active load mention the person, by reason; these rows' texts become `gone`."""
     raws = con.execute(
-        "select distinct raw from lake.raw.quarantine where contains(lower(raw), lower(?))", [subject_id]
+        # an id that JSON spells with an escape is found by its value only
+        "select distinct raw from lake.raw.quarantine where contains(lower(raw), lower(?)) or contains(raw, '\\')",
+        [subject_id],
     ).fetchall()
     gone = [raw for (raw,) in raws if mentions(raw, erased, key)]
     con.register("gone", pa.table({"raw": pa.array(gone, pa.string())}))
@@ -140,6 +143,24 @@ def _names(stream: Stream, subject_id: str) -> str:
 def _forms(subject_id: str) -> set[str]:
     """The spellings under which an id may be stored: ids are kept as they come, UUIDs in lower case."""
     return {subject_id, subject_id.lower()} if _UUID.fullmatch(subject_id) else {subject_id}
+
+
+def _texts(row: str) -> Iterator[str]:
+    """The texts and numbers in a JSON text, names of fields included; of any other text the text itself."""
+    try:
+        todo = [canonical.parse(row)]
+    except canonical.NotJson:
+        yield row
+        return
+    while todo:
+        value = todo.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from value
+            todo += value.values()
+        elif isinstance(value, list):
+            todo += value
 
 
 def _list_of_erased(home: Home) -> Path:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from ingestion.canonical import Json, canonical, compact, parse
+from ingestion.canonical import Json, as_decimal, as_text, canonical, compact, parse
 from ingestion.contract import Field, Stream
 from ingestion.privacy import MAX_GRAIN_LENGTH, OTHER, holds_email, protect, scrub, scrub_json
+from ingestion.values import MAX_DECIMAL
 
-MAX_SHOWN = 200  # characters of an offending value
+MAX_SHOWN = 200  # characters of an offending value, the sign that it was cut included
 _MAX_NAME = 64  # characters of a field's name in a drift report
 
 _TEXTS = pa.list_(pa.string())
@@ -38,6 +41,7 @@ class Exact:
         self._payload: Mapping[str | None, Mapping[str, Field]] = {
             event_type.name: {field.name: field for field in event_type.payload} for event_type in stream.event_types
         }
+        self._parsed_batch = lru_cache(maxsize=1)(parse)  # the events of a batch come one after the other
         digest = hashlib.sha256(b"|".join((stream.system.encode(), stream.name.encode(), key))).hexdigest()
         self.stored_name = f"daybook_stored_{digest[:16]}"
 
@@ -49,10 +53,12 @@ class Exact:
             ("daybook_open", _open, 2, "VARCHAR", pa.string()),
             ("daybook_grain", _grain, 1, "VARCHAR", pa.string()),
             ("daybook_shown", _shown, 1, "VARCHAR", pa.string()),
+            ("daybook_decimal", _decimal, 1, "VARCHAR", pa.string()),
+            ("daybook_compare", _compare, 2, "BIGINT", pa.int64()),
             ("daybook_entries", _entries, 2, "STRUCT(k VARCHAR[], v VARCHAR[])", _ENTRIES),
             ("daybook_size", _size, 2, "BIGINT", pa.int64()),
             ("daybook_members", _members, 2, "VARCHAR[]", _TEXTS),
-            ("daybook_alone", _alone, 3, "VARCHAR", pa.string()),
+            ("daybook_opening", _opening, 2, "VARCHAR", pa.string()),
         ]
         for name, function, arguments, sql_type, arrow_type in functions:
             try:
@@ -68,25 +74,28 @@ class Exact:
                 return
 
     def stored(self, doc: str, batch: str | None, event_type: str | None) -> dict[str, Json]:
-        """The payload as stored, and the names of the fields that the contract does not know."""
+        """The payload as stored, and the names of the fields that the contract does not know.
+
+        `batch` is the batch that an event came in, without its events.
+        """
         row = parse(doc)
         fields = self._payload.get(event_type, {})
         payload = row.get(self._stream.payload_field)
+        members = {name: value for name, value in (payload or {}).items() if value is not None}
         stored: dict[str, Json] = {}
         unknown: list[str] = []
-        for name, value in (payload or {}).items():
-            if value is None:
-                continue
+        for name, value in members.items():
             if name in fields:
                 stored[name] = protect(fields[name], value, self._key)
             else:
                 unknown.append(name)
                 stored.setdefault(scrub(name), scrub_json(value))
-        for envelope, known in ((row, self._envelope), (parse(batch) if batch is not None else {}, self._batch)):
+        of_batch = self._parsed_batch(batch) if batch is not None else {}
+        for envelope, known in ((row, self._envelope), (of_batch, self._batch)):
             for name, value in envelope.items():
                 if name not in known and value is not None:
                     unknown.append(name)
-                    if name not in fields and name not in (payload or {}):
+                    if name not in fields and name not in members:
                         stored.setdefault(scrub(name), scrub_json(value))
         text = None if payload is None and not stored else canonical(stored)
         return {"payload": text, "unknown": sorted({scrub(name)[:_MAX_NAME] for name in unknown})}
@@ -100,22 +109,34 @@ def _canonical(text: str) -> str:
 def _open(text: str, limit: str | None) -> str:
     """An open JSON value as a column stores it: text as it is, scalars as JSON, else (under a limit) a hash."""
     value = parse(text)
-    shown = value if isinstance(value, str) else canonical(value)
+    shown = as_text(value)
     if limit is None or (not isinstance(value, dict | list) and len(shown) <= int(limit) and not holds_email(shown)):
         return shown
     return hashlib.sha256(shown.encode()).hexdigest()
 
 
 def _grain(text: str) -> str:
-    """A text that marts group by."""
-    value: str = parse(text)
-    return OTHER if len(value) > MAX_GRAIN_LENGTH or holds_email(value) else value
+    """A value that marts group by: a text as it is, any other as JSON."""
+    shown = as_text(parse(text))
+    return OTHER if len(shown) > MAX_GRAIN_LENGTH or holds_email(shown) else shown
 
 
 def _shown(text: str) -> str:
     """An offending value as the quarantine's detail shows it."""
     shown = scrub(text)
-    return shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "…"
+    return shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 1] + "…"
+
+
+def _decimal(number: str) -> str:
+    """A number as a decimal column stores it: rounded half away from zero, at the column's limit if beyond."""
+    largest = Decimal(MAX_DECIMAL)
+    return str(max(-largest, min(largest, as_decimal(number))).quantize(Decimal("0.000001"), ROUND_HALF_UP))
+
+
+def _compare(number: str, limit: str) -> int:
+    """-1, 0 or 1: whether a number is less than a limit, equal, or greater."""
+    value, other = as_decimal(number), Decimal(limit)
+    return (value > other) - (value < other)
 
 
 def _entries(doc: str, payload_field: str) -> dict[str, list[str]]:
@@ -134,9 +155,10 @@ def _members(doc: str, list_field: str) -> list[str]:
     return [compact(value) for value in parse(doc)[list_field]]
 
 
-def _alone(batch: str, list_field: str, event: str) -> str:
-    """A batch with one event only: what is needed to judge the event again."""
-    return compact({**parse(batch), list_field: [parse(event)]})
+def _opening(batch: str, list_field: str) -> str:
+    """A batch up to where its events begin; the list comes last."""
+    fields = {name: value for name, value in parse(batch).items() if name != list_field}
+    return compact({**fields, list_field: []}).removesuffix("]}")
 
 
 def _in_batches(function: Callable[..., Any], arguments: int, kind: pa.DataType) -> Callable[..., pa.Array]:

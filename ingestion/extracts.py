@@ -32,7 +32,10 @@ class ExtractError(Exception):
 
 @dataclass(frozen=True)
 class ExtractFile:
-    """One file of an extract; `missing`: the manifest lists it, and it is not there."""
+    """One file of an extract; `missing`: the manifest lists it, and it is not there.
+
+    `name` is fit to be shown; it is the file's own but where that is not valid UTF-8.
+    """
 
     path: Path
     name: str
@@ -98,7 +101,7 @@ def discover(home: Home) -> Discovery:
     warnings: list[str] = []
     for system in _listed(home.landing, warnings, home.landing):
         if system.name not in streams or not system.is_dir():
-            warnings.append(f"{system.name}: not the folder of a system; ignored")
+            warnings.append(f"{_relative(system, home.landing)}: not the folder of a system; ignored")
             continue
         for folder in _listed(system, warnings, home.landing):
             day = _date_of(folder)
@@ -187,13 +190,21 @@ def read_manifest(folder: Path) -> dict[str, ManifestEntry] | None:
 def verify(extract: Extract, landing: Path) -> dict[str, ManifestEntry] | None:
     """Check that every file may be read at all, and that the manifest lists what lies there. Raises ExtractError.
 
+    A file that the manifest lists under a name of no stream may be a part of any: if it is missing, all of them fail.
+
     Returns the manifest; rows and hashes are compared while the files are read.
     """
     manifest = read_manifest(extract.folder)
+    streams = [stream.name for stream in load_contracts()[extract.system].streams]
+    for name in manifest or ():
+        if stream_of(name, streams) is None and not os.path.lexists(extract.folder / name):
+            raise ExtractError(f"{_place(extract.folder / name)}: listed in {MANIFEST}, but not there")
     for file in extract.files:
         place = file.place
         if file.missing:
             raise ExtractError(f"{place}: listed in {MANIFEST}, but not there")
+        if file.name != file.path.name:
+            raise ExtractError(f"{place}: a file name that is not valid UTF-8")
         try:
             if not file.path.resolve(strict=True).is_relative_to(landing.resolve()):
                 raise ExtractError(f"{place}: a link that leads out of the landing zone")
@@ -255,7 +266,7 @@ def _stated(path: Path) -> ExtractFile:
         found = path.stat()
     except OSError:
         found = path.lstat()  # a link to nothing: loading it will say so
-    return ExtractFile(path, path.name, found.st_size, found.st_mtime_ns)
+    return ExtractFile(path, _printable(path.name), found.st_size, found.st_mtime_ns)
 
 
 def _listed(folder: Path, warnings: list[str], landing: Path) -> list[Path]:
@@ -278,9 +289,14 @@ def _date_of(folder: Path) -> date | None:
 
 
 def _relative(path: Path, landing: Path) -> str:
-    return path.relative_to(landing).as_posix()
+    return _printable(path.relative_to(landing).as_posix())
 
 
 def _place(path: Path) -> str:
     """<system>/<date>/<name>: a file of a date folder, relative to the landing zone."""
-    return "/".join(path.parts[-3:])
+    return _printable("/".join(path.parts[-3:]))
+
+
+def _printable(name: str) -> str:
+    """A name as it is; bytes in it that are not valid UTF-8 become escapes, so that it can be shown and stored."""
+    return os.fsencode(name).decode(errors="backslashreplace")

@@ -5,6 +5,7 @@ What belongs here: the order of the steps, so that a load is whole or has not ha
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections import Counter, deque
@@ -13,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +38,7 @@ from ingestion.home import Home
 from ingestion.lake import Lake, find_stream
 from ingestion.ledger import FailedLoad, Load
 from ingestion.lock import writer_lock
+from ingestion.privacy import scrub
 from ingestion.readers import UnreadableFile, read_documents
 from ingestion.sql import identifier, quoted
 from ingestion.validation import Drift, Judged, judge
@@ -91,7 +92,8 @@ class Loader:
             shutil.rmtree(spill, ignore_errors=True)  # of a load that was killed
             spill.mkdir()
             stack.callback(shutil.rmtree, spill, ignore_errors=True)
-            self._idle = [stack.enter_context(self._engine(spill / str(n))) for n in range(self._engines)]
+            self._spills = (spill / str(n) for n in itertools.count())
+            self._idle = [stack.enter_context(self._engine()) for _ in range(self._engines)]
             self._workers = stack.enter_context(ThreadPoolExecutor(self._engines))
             self._held = stack.pop_all()
         return self
@@ -105,8 +107,8 @@ class Loader:
     def load(self, extract: Extract, progress: Progress | None = None) -> Load:
         """Load one extract, whole, in place of what its date held.
 
-        Raises ExtractError if a file cannot be read, or is not what the manifest says: the lake is as it was, and the
-        ledger notes the failure.
+        Raises ExtractError if a file cannot be read, or is not what the manifest says, or whatever else goes wrong: the
+        lake is as it was, and the ledger notes the failure.
         """
         [(_, outcome)] = self.load_all([extract], progress)
         if isinstance(outcome, ExtractError):
@@ -132,32 +134,39 @@ class Loader:
                     wait([future])
                 self._release(con)
 
-    def _engine(self, spill: Path) -> duckdb.DuckDBPyConnection:
+    def _engine(self) -> duckdb.DuckDBPyConnection:
         """An engine with its share of the memory, that spills into a folder of its own what it cannot hold."""
         con = duckdb.connect()
-        con.execute(f"set temp_directory = {quoted(str(spill))}")
+        con.execute(f"set temp_directory = {quoted(str(next(self._spills)))}")
         con.execute("set timezone = 'UTC'")
         [(limit,)] = con.execute("select current_setting('memory_limit')").fetchall()
         amount, unit = limit.split()
         con.execute(f"set memory_limit = '{float(amount) / self._engines} {unit}'")
         return con
 
-    def _release(self, con: duckdb.DuckDBPyConnection) -> None:
-        for (table,) in con.execute("select table_name from duckdb_tables() where temporary").fetchall():
-            con.execute(f"drop table temp.{identifier(table)}")
+    def _release(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """Empty an engine for the next extract; one that an error has broken is replaced."""
+        try:
+            for (table,) in con.execute("select table_name from duckdb_tables() where temporary").fetchall():
+                con.execute(f"drop table temp.{identifier(table)}")
+        except duckdb.Error:
+            con.close()
+            con = self._held.enter_context(self._engine())
         self._idle.append(con)
+        return con
 
     def _finish(self, extract: Extract, con: duckdb.DuckDBPyConnection, future: Future[_Judged]) -> Load | ExtractError:
         now = datetime.now(UTC)
         try:
             return self._post(con, extract, now, future.result())
-        except ExtractError as error:
-            load_id = ledger.new_load_id(now)
-            failure = FailedLoad(load_id, extract.system, extract.stream, extract.extract_date, now, str(error))
-            ledger.append(con, self._lake, failure)
-            return error
+        except Exception as error:
+            failed = error if isinstance(error, ExtractError) else _unforeseen(str(extract), error)
         finally:
-            self._release(con)
+            con = self._release(con)
+        load_id = ledger.new_load_id(now)
+        note = FailedLoad(load_id, extract.system, extract.stream, extract.extract_date, now, str(failed))
+        ledger.append(con, self._lake, note)
+        return failed
 
     def _judge(self, con: duckdb.DuckDBPyConnection, extract: Extract, progress: Progress | None) -> _Judged:
         """Read and judge the files of an extract. Nothing is written."""
@@ -192,8 +201,10 @@ class Loader:
                 judged = judge(con, stream, "documents", extract.extract_date, self._key, self._erased)
                 con.unregister("documents")
                 yield self._without_erased(con, judged) if self._erased and judged.rows_rejected else judged
-        except (UnreadableFile, duckdb.Error) as error:
+        except UnreadableFile as error:
             raise ExtractError(f"{file.place}: {error}") from error
+        except Exception as error:
+            raise _unforeseen(file.place, error) from error
 
     def _without_erased(self, con: duckdb.DuckDBPyConnection, judged: Judged) -> Judged:
         """Rejected rows that mention an erased person are counted as erased, like the rows that could be read."""
@@ -246,6 +257,14 @@ class Loader:
             rejected=quarantine.rows_like(piece.rejected for piece in judged.pieces),
         )
         return load
+
+
+def _unforeseen(place: str, error: Exception) -> ExtractError:
+    """What nobody thought of, as the failure of one extract. The message may quote a value: it is scrubbed."""
+    cause = f"{type(error).__name__}: {error}".partition("\n")[0]
+    failure = ExtractError(f"{place}: {scrub(cause).rstrip(': ')}")
+    failure.__cause__ = error
+    return failure
 
 
 def _record(file: ExtractFile) -> RecordedFile:

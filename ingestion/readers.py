@@ -55,7 +55,6 @@ _BOM = b"\xef\xbb\xbf"
 _TOO_LONG = f"longer than {LONGEST_ROW:,} bytes; only the beginning is kept"
 _NOT_UTF8 = "not valid UTF-8"
 
-
 _Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
@@ -224,6 +223,7 @@ _CELL = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
 _RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb")*+(?:\r?\n|\Z)")
 _CELLS = re.compile(r'(?:^|,)("[^"]*+(?:""[^"]*+)*+"|[^,"]*+)')
 _BROKEN = "a quote that is not closed, or stands in the middle of a cell"
+_BARE_RETURN = "a carriage return without a line feed; a line ends with one or with both"
 
 
 def _read_csv(cursor: duckdb.DuckDBPyConnection, stream: Stream, source: _Source, name: str) -> Iterator[pa.Table]:
@@ -239,7 +239,7 @@ def _read_csv(cursor: duckdb.DuckDBPyConnection, stream: Stream, source: _Source
         cells: list[list[str] | None] = []
         for i, raw in enumerate(raws.to_pylist()):
             if i not in faults and not batch[i][1]:
-                faults[i] = _BROKEN
+                faults[i] = _what_breaks(raw)
             row = _cells(raw) if i not in faults else None
             if row is not None and len(row) != len(header):
                 faults[i] = f"{len(row)} cells where the header has {len(header)}"
@@ -304,12 +304,16 @@ def _header(raw: bytes, whole: bool) -> list[str]:
     except UnicodeDecodeError:
         raise UnreadableFile(f"the header is {_NOT_UTF8}") from None
     if not whole:
-        raise UnreadableFile(f"the header has {_BROKEN}")
+        raise UnreadableFile(f"the header has {_what_breaks(text)}")
     header = _cells(text)
     for column in header:
         if header.count(column) > 1:
             raise UnreadableFile(f"the header names the column {column!r} twice")
     return header
+
+
+def _what_breaks(record: str) -> str:
+    return _BARE_RETURN if "\r" in record and '"' not in record else _BROKEN
 
 
 def _cells(record: str) -> list[str]:
@@ -354,18 +358,20 @@ def _cell_as_json(type_: FieldType, cell: str) -> str:
 
 
 def _read_parquet(cursor: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -> Iterator[pa.Table]:
+    _check_parquet(cursor, path)
     rows = f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
     relation = cursor.sql(f"select * from {rows}")
     columns = list(zip(relation.columns, relation.types, strict=True))
-    types = _types(stream)
+    types, known = _types(stream), _known_names(stream)
     members, json_cells, binary = [], [], []
     for column, type_ in columns:
         value = identifier(column)
         if type_.id in _TEXT and types.get(column) in _HOLDS_JSON:
-            json_cells.append(f"{value}::varchar")
-            members.append((column, f"{value} is not null", _embedded(f"{value}::varchar")))
+            text = f"try(decode({value}))" if type_.id == "blob" else f"{value}::varchar"
+            json_cells.append(text)
+            members.append((column, f"{value} is not null", _embedded(text)))
         else:
-            members.append((column, f"{value} is not null", _value_as_json(type_, value)))
+            members.append(_member(column, type_, value, known))
         if type_.id == "blob":
             binary.append((column, f"{value} is not null and try(decode({value})) is null"))
     _note_what_is_no_json(cursor, rows, json_cells)
@@ -383,14 +389,45 @@ def _read_parquet(cursor: duckdb.DuckDBPyConnection, stream: Stream, path: Path)
         number += len(docs)
 
 
-_TEXT = ("varchar", "json")
+def _check_parquet(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse what the engine would read as something else: long decimals as doubles, a name twice as two names."""
+    schema = cursor.execute(
+        f"select name, coalesce(num_children, 0), precision from parquet_schema({quoted(str(path))})"
+    ).fetchall()
+    open_groups: list[tuple[int, set[str]]] = []  # from the root: how many children are to come, and those before
+    for name, children, precision in schema:
+        if open_groups:
+            left, before = open_groups.pop()
+            if name.lower() in before:
+                raise UnreadableFile(f"the file names the column {name!r} twice (upper and lower case are one)")
+            if left > 1:
+                open_groups.append((left - 1, before | {name.lower()}))
+        if precision is not None and precision > _MAX_PRECISION:
+            raise UnreadableFile(f"{name}: a decimal of {precision} digits; at most {_MAX_PRECISION} can be read")
+        if children:
+            open_groups.append((children, set()))
+
+
+_MAX_PRECISION = 38
+_TEXT = ("varchar", "json", "blob")
+_FIRST_INSTANT, _LAST_INSTANT = "0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"
 _PLAIN = {
     *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "decimal"),
     *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"),
 }
 
 
-def _value_as_json(type_: DuckDBPyType, value: str, depth: int = 0) -> str:
+def _member(name: str, type_: DuckDBPyType, value: str, known: frozenset[str], depth: int = 0) -> tuple[str, str, str]:
+    """A member for `_object`. A number that is none is left out, but not that of a known field: it will be invalid."""
+    present = f"{value} is not null" if name in known else _present(type_, value)
+    return name, present, _value_as_json(type_, value, known, depth)
+
+
+def _present(type_: DuckDBPyType, value: str) -> str:
+    return f"coalesce(isfinite({value}), false)" if type_.id in ("float", "double") else f"{value} is not null"
+
+
+def _value_as_json(type_: DuckDBPyType, value: str, known: frozenset[str], depth: int) -> str:
     """The SQL that spells a typed value, not null, as JSON. Null members of objects are left out."""
     kind = type_.id
     if kind in _PLAIN:
@@ -398,23 +435,30 @@ def _value_as_json(type_: DuckDBPyType, value: str, depth: int = 0) -> str:
     if kind in ("float", "double"):
         return f"case when isfinite({value}) then {value}::varchar else '\"' || {value}::varchar || '\"' end"
     if kind.startswith("timestamp"):
-        # To the microsecond, cut and not rounded: 26 characters are YYYY-MM-DD hh:mm:ss.ffffff.
-        utc = f"timezone('UTC', {value})" if kind == "timestamp with time zone" else value
+        # To the microsecond, cut and not rounded: 26 characters are YYYY-MM-DD hh:mm:ss.ffffff. Those of a year that
+        # text has no four digits for become the first or the last that it has; nanoseconds do not reach so far.
+        utc = value
+        if kind != "timestamp_ns":
+            zone = "timestamptz" if kind == "timestamp with time zone" else "timestamp"
+            utc = f"least(greatest({value}, {zone} '{_FIRST_INSTANT}'), {zone} '{_LAST_INSTANT}')"
+        if kind == "timestamp with time zone":
+            utc = f"timezone('UTC', {utc})"
         return f"to_json(replace(left({utc}::varchar, 26), ' ', 'T') || 'Z')::varchar"
     if kind == "struct":
         members = []
         for name, child in _children(type_):
-            field = f"{value}.{identifier(name)}"
-            members.append((name, f"{field} is not null", _value_as_json(child, field, depth)))
+            members.append(_member(name, child, f"{value}.{identifier(name)}", known, depth))
         return _object(members)
     if kind in ("list", "array"):
         item = f"item_{depth}"
-        one = _value_as_json(_children(type_)[0][1], item, depth + 1)
-        return _joined("[]", value, item, f"case when {item} is null then 'null' else {one} end")
+        [(_, child)] = _children(type_)
+        one = _value_as_json(child, item, known, depth + 1)
+        return _joined("[]", value, item, f"case when {_present(child, item)} then {one} else 'null' end")
     if kind == "map":
         entry = f"entry_{depth}"
-        one = _value_as_json(_children(type_)[1][1], f"{entry}.value", depth + 1)
-        entries = f"list_filter(map_entries({value}), lambda {entry}: {entry}.value is not null)"
+        _, (_, child) = _children(type_)
+        one = _value_as_json(child, f"{entry}.value", known, depth + 1)
+        entries = f"list_filter(map_entries({value}), lambda {entry}: {_present(child, f'{entry}.value')})"
         return _joined("{}", entries, entry, f"to_json({entry}.key::varchar)::varchar || ':' || {one}")
     if kind == "blob":
         return f"to_json(coalesce(try(decode({value})), {value}::varchar))::varchar"
@@ -441,6 +485,12 @@ _HOLDS_JSON: tuple[FieldType, ...] = ("object", "list", "any", "uuid_list")
 def _types(stream: Stream) -> dict[str, FieldType]:
     """The types of the fields that a row of a file has; of a batches stream that is the batch."""
     return {field.name: field.type for field in stream.batch or stream.envelope}
+
+
+def _known_names(stream: Stream) -> frozenset[str]:
+    """The names of all fields that a row of a file may hold, at whatever place."""
+    payloads = (event_type.payload for event_type in stream.event_types)
+    return frozenset(field.name for fields in (stream.batch, stream.envelope, *payloads) for field in fields)
 
 
 def _object(members: list[tuple[str, str, str]]) -> str:

@@ -17,6 +17,7 @@ How the query is built. Each step is one projection over the one before it:
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -30,7 +31,8 @@ from ingestion.canonical import hash64_sql, respelled_sql
 from ingestion.contract import EventType, Field, Stream, raw_columns
 from ingestion.exact import Exact
 from ingestion.privacy import keyed_hash
-from ingestion.values import json_text, quote, quote_list
+from ingestion.sql import quoted
+from ingestion.values import json_text, quote_list
 
 Reason = Literal[
     "malformed",
@@ -94,7 +96,7 @@ def judge(
     accepted, rejected = f"judged_accepted_{call}", f"judged_rejected_{call}"
     exact = Exact(stream, key)
     exact.register(con)
-    latest = datetime.combine(extract_date + timedelta(days=1), time()) + GRACE
+    latest = _latest(extract_date)
     query = _compile(stream)
     con.execute(
         f"CREATE TEMP TABLE {accepted} AS "
@@ -105,8 +107,8 @@ def judge(
         CREATE TEMP TABLE {rejected} AS
         SELECT source_file, source_line, batch_index, {query.reasons}[_judged.verdict] AS reason,
             CASE WHEN _judged.verdict = 1 THEN _judged.fault
-                ELSE {query.labels}[_judged.verdict] || coalesce(': ' || daybook_shown(_judged.shown), '')
-                END AS detail,
+                ELSE {query.labels}[_judged.verdict] || coalesce(': ' || CASE WHEN {query.facts}[_judged.verdict]
+                    THEN _judged.shown ELSE daybook_shown(_judged.shown) END, '') END AS detail,
             _judged.raw AS raw
         FROM {accepted} WHERE _judged.verdict IS NOT NULL""")
     counts = con.execute(f"""
@@ -142,6 +144,14 @@ def judge(
     )
 
 
+def _latest(extract_date: date) -> datetime:
+    """The last instant at which an event of the extract may have happened."""
+    try:
+        return datetime.combine(extract_date, time()) + timedelta(days=1) + GRACE
+    except OverflowError:  # the last days of the calendar
+        return datetime.max
+
+
 def _forget(
     con: duckdb.DuckDBPyConnection, table: str, subjects: Sequence[str], key: bytes, erased: frozenset[str]
 ) -> int:
@@ -165,6 +175,7 @@ class _Query:
     subjects: tuple[str, ...]  # the columns that name a person
     reasons: str  # SQL lists: of what each verdict means
     labels: str
+    facts: str
 
 
 @cache
@@ -177,6 +188,7 @@ def _compile(stream: Stream) -> _Query:
         subjects=tuple(f.name for f in compiler.fields if f.subject),
         reasons=quote_list([check.reason for check in compiler.checks]),
         labels=quote_list([check.label for check in compiler.checks]),
+        facts=f"[{', '.join(str(check.is_fact) for check in compiler.checks)}]",
     )
 
 
@@ -187,6 +199,7 @@ class _Check:
     reason: Reason
     label: str  # how the detail names the field
     value: str | None = None  # SQL of the JSON text that the detail shows
+    is_fact: bool = False  # the value is what was found out about the row, not what stands in it: shown as it is
 
 
 class _Compiler:
@@ -198,6 +211,7 @@ class _Compiler:
         self.fields: tuple[Field, ...] = stream.batch + stream.envelope  # in the order in which they are judged
         self.checks: list[_Check] = []
         self.type_name = "type_name" if stream.type_field is not None else "NULL::VARCHAR"
+        self.batch = "opening || ']}'" if stream.kind == "batches" else "NULL::VARCHAR"  # without its events
 
     @cached_property
     def payload(self) -> Field | None:
@@ -217,7 +231,7 @@ class _Compiler:
             self.payload_fields(),
             f"SELECT *, {verdict} AS verdict, {self.needs_python()} AS needs_python FROM s4",
             f"""SELECT *, CASE WHEN verdict IS NULL AND needs_python
-                THEN @stored(doc, line, {self.type_name}) END AS stored FROM s5""",
+                THEN @stored(doc, {self.batch}, {self.type_name}) END AS stored FROM s5""",
             f"""SELECT *, CASE WHEN verdict IS NULL
                 THEN CASE WHEN needs_python THEN stored.payload ELSE {self.canonical_payload()} END END AS payload,
                 {self.row_id()} AS row_id FROM s6""",
@@ -232,31 +246,49 @@ class _Compiler:
         """One row a row: the documents themselves, or the events in them."""
         stream = self.stream
         if stream.kind != "batches":
-            return """SELECT source_file, source_line, 0::INTEGER AS batch_index, doc, raw, fault, NULL::VARCHAR AS line
-                FROM @docs"""
+            return "SELECT source_file, source_line, 0::INTEGER AS batch_index, doc, raw, fault FROM @docs"
         assert stream.list_field is not None and stream.time_field is not None
-        listed = f"b.{stream.list_field}::VARCHAR"
+        list_field = quoted(stream.list_field)
+        listed = f"j_{stream.list_field}"
         each = f'$."{stream.list_field}"[*]'
+        # Whatever is as long as the batch is worked out here, once a line: an event may be one of very many.
+        columns = [f'b."{f.name}"::VARCHAR AS {_j(f)}' for f in stream.batch]
         members = f"""CASE
-            WHEN line IS NULL OR {listed} IS NULL OR NOT starts_with({listed}, '[') THEN [NULL]::VARCHAR[]
-            WHEN {respelled_sql("line")} THEN daybook_members(line, {quote(stream.list_field)})
-            ELSE json_extract(line, {quote(each)})::VARCHAR[] END"""
+            WHEN NOT is_list THEN [NULL]::VARCHAR[]
+            WHEN respelled THEN daybook_members(line, {list_field})
+            ELSE json_extract(line, {quoted(each)})::VARCHAR[] END"""
+        fields = "list_zip(line_keys, json_extract(line, '$.*')::VARCHAR[])"
+        other = f"list_filter({fields}, lambda m: m[1] <> {list_field})"
+        opening = f"""CASE
+            WHEN NOT is_list THEN NULL
+            WHEN respelled THEN daybook_opening(line, {list_field})
+            ELSE '{{' || array_to_string(
+                    list_transform({other}, lambda m: to_json(m[1])::VARCHAR || ':' || m[2] || ','), '')
+                || {quoted(json.dumps(stream.list_field) + ":[")} END"""
         instants = f"""list_transform(
-            json_extract(line, {quote(each + '."client_ts"')})::VARCHAR[], lambda j: {values.instant("j")})"""
+            json_extract(line, {quoted(each + '."client_ts"')})::VARCHAR[], lambda j: {values.instant("j")})"""
         return f"""
-            SELECT * EXCLUDE (event),
+            SELECT *,
                 CASE WHEN starts_with(event, '{{') THEN event END AS doc,
-                CASE WHEN line IS NULL THEN line_fault
-                    WHEN NOT starts_with(event, '{{') THEN 'an event that is no object' END AS fault
+                coalesce(line_fault, CASE WHEN NOT starts_with(event, '{{') THEN 'an event that is no object' END)
+                    AS fault
             FROM (
                 SELECT * EXCLUDE (members), len(members) AS events, unnest(members) AS event,
                     unnest(range(len(members)))::INTEGER AS batch_index
                 FROM (
-                    SELECT *, {members} AS members, list_max({instants}) AS latest_client_ts
+                    SELECT * EXCLUDE (line, b, is_list, respelled, {listed}),
+                        CASE WHEN is_list THEN '[]' ELSE {listed} END AS {listed},
+                        {opening} AS opening, {members} AS members, list_max({instants}) AS latest_client_ts
                     FROM (
-                        SELECT source_file, source_line, doc AS line, raw, fault AS line_fault,
-                            json_transform(doc, {self.template(stream.batch)}) AS b, json_keys(doc) AS line_keys
-                        FROM @docs)))"""
+                        SELECT *, coalesce(starts_with({listed}, '['), false) AS is_list,
+                            {respelled_sql("line")} AS respelled
+                        FROM (
+                            SELECT *, {", ".join(columns)}
+                            FROM (
+                                SELECT source_file, source_line, doc AS line, raw, fault AS line_fault,
+                                    json_transform(doc, {self.template(stream.batch)}) AS b,
+                                    json_keys(doc) AS line_keys
+                                FROM @docs)))))"""
 
     def envelope(self) -> str:
         return f"""SELECT *, json_transform(doc, {self.template(self.stream.envelope)}) AS e, json_keys(doc) AS doc_keys
@@ -264,7 +296,6 @@ class _Compiler:
 
     def typed_envelope(self) -> str:
         columns = [f'e."{f.name}"::VARCHAR AS {_j(f)}' for f in self.stream.envelope]
-        columns += [f'b."{f.name}"::VARCHAR AS {_j(f)}' for f in self.stream.batch]
         return f"SELECT *, {', '.join(columns)} FROM s1"
 
     def entries(self) -> str:
@@ -279,7 +310,7 @@ class _Compiler:
             j = f"j_{self.stream.type_field}"
             columns.append(f"CASE {j}{known} ELSE CASE WHEN {values.is_text(j)} THEN -1 END END AS type_number")
             names = "".join(
-                f" WHEN {json_text(alias)} THEN {quote(event_type.name)}"
+                f" WHEN {json_text(alias)} THEN {quoted(event_type.name)}"
                 for event_type in self.types
                 for alias in event_type.aliases
             )
@@ -299,9 +330,9 @@ class _Compiler:
             return "SELECT * FROM s3"
         j = _j(self.payload)
         entries = f"""CASE WHEN starts_with({j}, '{{') THEN CASE
-            WHEN respelled THEN daybook_entries(doc, {quote(self.payload.name)})
+            WHEN respelled THEN daybook_entries(doc, {quoted(self.payload.name)})
             ELSE {{k: json_keys({j}), v: json_extract({j}, '$.*')::VARCHAR[]}} END END AS entries"""
-        rows = [[str(number), *(quote(f.name) for f in t.payload)] for number, t in enumerate(self.types) if t.payload]
+        rows = [[str(number), *(quoted(f.name) for f in t.payload)] for number, t in enumerate(self.types) if t.payload]
         slots = max(map(len, rows)) - 1
         names = ", ".join(f"({', '.join(row + ['NULL'] * (slots + 1 - len(row)))})" for row in rows)
         columns = [f"nullif(entries.v[list_position(entries.k, name_{n})], 'null') AS p_{n}" for n in range(slots)]
@@ -317,7 +348,7 @@ class _Compiler:
         start = [("fault IS NOT NULL", _Check("malformed", ""))]
         if stream.kind == "batches":
             assert stream.list_field is not None
-            too_many = _Check("batch_too_large", stream.list_field, "events::VARCHAR")
+            too_many = _Check("batch_too_large", stream.list_field, "events::VARCHAR", is_fact=True)
             start.append((f"events > {stream.max_events}", too_many))
         if stream.type_field is not None:
             j = f"j_{stream.type_field}"
@@ -350,19 +381,20 @@ class _Compiler:
                     _Check("invalid_field", self.label(f), None if f.privacy == "free_text" else p),
                 )
                 for f, p in _slots(t)
+                if f.type != "any"
             )
         )
         end = []
         if payload is not None:
             j = _j(payload)
-            size = f"daybook_size(doc, {quote(payload.name)})"
+            size = f"daybook_size(doc, {quoted(payload.name)})"
             # compact text is never longer than the document; the engine's is exact but for numbers and repeated keys
             end.append(
                 (
                     f"""strlen(doc) > {MAX_PAYLOAD_BYTES} AND {j} IS NOT NULL
                     AND CASE WHEN respelled OR strlen({j}) > {MAX_PAYLOAD_BYTES}
                         THEN {size} > {MAX_PAYLOAD_BYTES} ELSE false END""",
-                    _Check("payload_too_large", payload.name, f"{size} || ' bytes'"),
+                    _Check("payload_too_large", payload.name, f"{size} || ' bytes'", is_fact=True),
                 )
             )
         if stream.time_field is not None:
@@ -370,7 +402,12 @@ class _Compiler:
             end.append(
                 (
                     f"{ts} < TIMESTAMP '{EARLIEST}' OR {ts} > TIMESTAMP '@latest'",
-                    _Check("timestamp_out_of_range", stream.time_field, f"strftime({ts}, '%Y-%m-%dT%H:%M:%SZ')"),
+                    _Check(
+                        "timestamp_out_of_range",
+                        stream.time_field,
+                        f"strftime({ts}, '%Y-%m-%dT%H:%M:%SZ')",
+                        is_fact=True,
+                    ),
                 )
             )
         parts = (first, references, absent, self.chain(invalid), invalid_payload, self.chain(end))
@@ -391,7 +428,7 @@ class _Compiler:
         for f, p in _slots(event_type):
             is_plain = values.is_plain(f, p)
             if is_plain is not None:
-                odd.append(f"{p} IS NOT NULL AND NOT {is_plain}")
+                odd.append(f"{p} IS NOT NULL" if is_plain == "false" else f"NOT {is_plain}")
         return f"CASE{''.join(f' WHEN {condition} THEN true' for condition in odd)} END"
 
     def canonical_payload(self) -> str:
@@ -401,7 +438,7 @@ class _Compiler:
 
         def members(event_type: EventType) -> str:
             fields = sorted(_slots(event_type), key=lambda slot: slot[0].name)
-            texts = [f"{quote(chr(34) + f.name + chr(34) + ':')} || {values.canonical(f, p)}" for f, p in fields]
+            texts = [f"{quoted(chr(34) + f.name + chr(34) + ':')} || {values.canonical(f, p)}" for f, p in fields]
             return f"concat_ws(',', {', '.join(f'({text})' for text in texts)})" if texts else "''"
 
         return f"CASE WHEN {_j(self.payload)} IS NOT NULL THEN '{{' || {self.by_type(members)} || '}}' END"
@@ -440,8 +477,8 @@ class _Compiler:
         )
         raw = "raw"
         if self.stream.kind == "batches":
-            assert self.stream.list_field is not None
-            raw = f"CASE WHEN doc IS NULL THEN raw ELSE daybook_alone(line, {quote(self.stream.list_field)}, doc) END"
+            # the batch with this event alone: what is needed to judge it again
+            raw = "CASE WHEN event IS NULL THEN raw ELSE opening || event || ']}' END"
         return f"""{{
             verdict: verdict,
             fault: fault,
@@ -453,7 +490,7 @@ class _Compiler:
     # expressions
 
     def template(self, fields: Iterable[Field]) -> str:
-        return quote("{" + ",".join(f'"{f.name}":"JSON"' for f in fields) + "}")
+        return quoted("{" + ",".join(f'"{f.name}":"JSON"' for f in fields) + "}")
 
     def label(self, payload_field: Field) -> str:
         return f"{self.stream.payload_field}.{payload_field.name}"
@@ -517,7 +554,9 @@ class _Compiler:
         fields = [f for f in self.fields if f.name not in apart]
         if self.stream.kind == "batches":
             fields = [f for f in fields if f not in self.stream.batch or f.type != "timestamp"]
-        texts = [f"coalesce({self.canonical_value(f)}, 'null')" for f in fields] + ["coalesce(payload, 'null')"]
+        texts = [self.canonical_value(f) for f in fields]
+        texts.append("nullif(payload, '{}')")  # no payload, and one without members: nothing was said
+        texts = [f"coalesce({text}, 'null')" for text in texts]
         return f"'[' || concat_ws(',', {', '.join(texts)}) || ']'"
 
     def canonical_value(self, f: Field) -> str:

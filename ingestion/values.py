@@ -10,30 +10,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingestion.contract import COLUMN_TYPES, Field
-from ingestion.privacy import EMAIL_FORM
+from ingestion.privacy import EMAIL_FORM, UUID_FORM
+from ingestion.sql import quoted
 
-UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _DATE = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-[0-9]{2}-[0-9]{2}"  # there is no year 0
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _PLAIN_INSTANT = f'"{_DATE}[T ]{_TIME}(?:\\.[0-9]{{1,6}})?Z?"'
 _INSTANT = f'"{_DATE}[Tt ]{_TIME}(?:\\.[0-9]{{1,9}})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"'
 _PLAIN_ID = '"[0-9A-Za-z_.:-]{1,128}"'
-_LONGEST_SURE_NUMBER = 17  # characters: a shorter one is the same as a double, and canonical but for trailing zeros
-
-
-def quote(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
+# Of up to 17 characters a number is the same as a double. It fits a decimal column, has no exponent, and is no -0: its
+# text is canonical but for trailing zeros.
+_LONGEST_SURE_NUMBER = 17
+_SURE_NUMBER = "(?:-?[1-9][0-9]{0,11}|0)(?:\\.[0-9]+)?"
+_DECIMAL = COLUMN_TYPES["decimal"]
+MAX_DECIMAL = "999999999999.999999"  # the largest that such a column holds
 
 
 def json_text(text: str) -> str:
     """A name or another plain text in JSON's quotes, as an SQL literal."""
-    return quote(f'"{text}"')
+    return quoted(f'"{text}"')
 
 
 def quote_list(texts: Sequence[str]) -> str:
     """Texts as an SQL list literal."""
-    return f"([{', '.join(map(quote, texts))}]::VARCHAR[])"
+    return f"([{', '.join(map(quoted, texts))}]::VARCHAR[])"
 
 
 def is_text(j: str) -> str:
@@ -60,7 +60,9 @@ def typed(field: Field, j: str) -> str:
         case "int":
             return f"try_cast({j} AS BIGINT)"
         case "decimal":
-            return f"try_cast({j} AS {COLUMN_TYPES['decimal']})"
+            # what does not fit is stored as the type's limit: the payload keeps the value
+            return f"""CASE WHEN {_is_sure_number(j)} THEN try_cast({j} AS {_DECIMAL})
+                WHEN {is_number(j)} THEN daybook_decimal({j})::{_DECIMAL} END"""
         case "bool":
             return f"({j} = 'true')"
         case "timestamp":
@@ -79,14 +81,14 @@ def valid(field: Field, j: str) -> str:
         case "text":
             return is_text(j)
         case "uuid":
-            return f"regexp_full_match({j}, '\"{UUID}\"')"
+            return f"regexp_full_match({j}, '\"{UUID_FORM}\"')"
         case "id":
             return _valid_id(j)
         case "int":
-            return f"(regexp_full_match({j}, '-?[0-9]+') AND try_cast({j} AS BIGINT) IS NOT NULL{_limits(field, j)})"
+            limits = "".join(f" AND try_cast({j} AS BIGINT) {operator} {limit}" for operator, limit in _limits(field))
+            return f"(regexp_full_match({j}, '-?[0-9]+') AND try_cast({j} AS BIGINT) IS NOT NULL{limits})"
         case "decimal":
-            fits = f" AND {typed(field, j)} IS NOT NULL" if field.column is not None else ""
-            return f"({is_number(j)}{fits}{_limits(field, j)})"
+            return _valid_decimal(field, j)
         case "bool":
             return f"({j} IN ('true', 'false'))"
         case "timestamp":
@@ -96,7 +98,7 @@ def valid(field: Field, j: str) -> str:
         case "list":
             return f"starts_with({j}, '[')"
         case "uuid_list":
-            return f"""regexp_full_match({j}, '\\[("{UUID}"(,"{UUID}")*)?\\]')"""
+            return f"""regexp_full_match({j}, '\\[("{UUID_FORM}"(,"{UUID_FORM}")*)?\\]')"""
         case "number_or_text":
             return f"({is_text(j)} OR {is_number(j)})"
         case "any":
@@ -111,8 +113,8 @@ def instant(j: str) -> str:
     decimals = f"coalesce(nullif(regexp_extract({j}, '\\.([0-9]{{1,6}})', 1), ''), '0')"
     plain = f"substr({j}, 2, strlen({j}) - 2 - ends_with({j}, 'Z\"')::INT)"
     return f"""CASE
-        WHEN regexp_full_match({j}, {quote(_PLAIN_INSTANT)}) THEN try_cast({plain} AS TIMESTAMP)
-        WHEN regexp_full_match({j}, {quote(_INSTANT)})
+        WHEN regexp_full_match({j}, {quoted(_PLAIN_INSTANT)}) THEN try_cast({plain} AS TIMESTAMP)
+        WHEN regexp_full_match({j}, {quoted(_INSTANT)})
         THEN make_timestamp(epoch_us(try_cast({j}[2:11] || ' ' || {j}[13:20] || '.' || {decimals} AS TIMESTAMP))
             - ({offset})) END"""
 
@@ -147,12 +149,11 @@ def is_plain(field: Field, j: str) -> str | None:
     """
     if field.privacy in ("free_text", "ip"):
         return "false"
-    short = f"strlen({j}) <= {_LONGEST_SURE_NUMBER}"
     match field.type:
         case "decimal":
-            return short
+            return _is_sure_number(j)
         case "any" | "number_or_text":
-            return f"({is_text(j)} OR ({short} AND NOT starts_with({j}, '{{') AND NOT starts_with({j}, '[')))"
+            return f"({is_text(j)} OR {_is_plain_scalar(j)})"
         case _:
             return None
 
@@ -161,34 +162,45 @@ def _canonical_number(j: str) -> str:
     return f"CASE WHEN contains({j}, '.') THEN rtrim(rtrim({j}, '0'), '.') ELSE {j} END"
 
 
-def _limits(field: Field, j: str) -> str:
-    """Within the limits, exactly: a long number is compared as a decimal, a short one as a double."""
-    checks = []
-    for limit, operator in ((field.minimum, ">="), (field.maximum, "<=")):
-        if limit is not None:
-            exact = f"try_cast({j} AS DECIMAL(38, 20)) {operator} {limit}"
-            checks.append(
-                f""" AND CASE WHEN strlen({j}) > {_LONGEST_SURE_NUMBER}
-                THEN coalesce({exact}, try_cast({j} AS DOUBLE) {operator} {limit})
-                ELSE try_cast({j} AS DOUBLE) {operator} {limit} END"""
-            )
-    return "".join(checks)
+def _is_sure_number(j: str) -> str:
+    """Whether it is a number that the engine reads exactly."""
+    return f"(strlen({j}) <= {_LONGEST_SURE_NUMBER} AND regexp_full_match({j}, '{_SURE_NUMBER}'))"
+
+
+def _is_plain_scalar(j: str) -> str:
+    return f"(strlen({j}) <= {_LONGEST_SURE_NUMBER} AND regexp_full_match({j}, '{_SURE_NUMBER}|true|false'))"
+
+
+def _limits(field: Field) -> list[tuple[str, float]]:
+    """How a number is to be compared, and with what."""
+    return [(how, limit) for how, limit in ((">=", field.minimum), ("<=", field.maximum)) if limit is not None]
+
+
+def _valid_decimal(field: Field, j: str) -> str:
+    """A number within the limits, exactly: one that the engine may not read exactly is compared in Python."""
+    limits = _limits(field)
+    if not limits:
+        return is_number(j)
+    sure = " AND ".join(f"try_cast({j} AS DOUBLE) {operator} {limit}" for operator, limit in limits)
+    odd = " AND ".join(f"daybook_compare({j}, '{limit}') {operator} 0" for operator, limit in limits)
+    return f"CASE WHEN {_is_sure_number(j)} THEN {sure} WHEN {is_number(j)} THEN {odd} ELSE false END"
 
 
 def _valid_id(j: str) -> str:
     value = f"json_extract_string({j}, '$')"
-    return f"""CASE WHEN regexp_full_match({j}, {quote(_PLAIN_ID)}) THEN true
+    return f"""CASE WHEN regexp_full_match({j}, {quoted(_PLAIN_ID)}) THEN true
         ELSE {is_text(j)} AND length({value}) BETWEEN 1 AND 128
-            AND NOT regexp_matches({value}, '\\p{{Cc}}') AND NOT regexp_full_match({value}, {quote(EMAIL_FORM)}) END"""
+            AND NOT regexp_matches({value}, '\\p{{Cc}}') AND NOT regexp_full_match({value}, {quoted(EMAIL_FORM)}) END"""
 
 
 def _short(field: Field, j: str) -> str:
     """A grain, or an open value in a column: the plain short ones here, what needs a closer look in Python."""
     plain_text = f"strlen({j}) <= 66 AND NOT contains({j}, '\\') AND NOT contains({j}, '@')"
     if field.grain:
-        return f"""CASE WHEN {j} IS NULL THEN NULL WHEN {plain_text} THEN {j}[2:-2] ELSE daybook_grain({j}) END"""
-    limit = "NULL" if field.max_length is None else quote(str(field.max_length))
+        return f"""CASE WHEN {j} IS NULL THEN NULL WHEN {is_text(j)} AND {plain_text} THEN {j}[2:-2]
+            ELSE daybook_grain({j}) END"""
+    limit = "NULL" if field.max_length is None else quoted(str(field.max_length))
     return f"""CASE WHEN {j} IS NULL THEN NULL
         WHEN {is_text(j)} AND {plain_text} THEN {j}[2:-2]
-        WHEN strlen({j}) <= {_LONGEST_SURE_NUMBER} AND ({is_number(j)} OR {j} IN ('true', 'false'))
+        WHEN {_is_plain_scalar(j)}
         THEN {_canonical_number(j)} ELSE daybook_open({j}, {limit}) END"""

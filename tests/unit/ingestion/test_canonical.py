@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+from decimal import Decimal
 
 import duckdb
 import pytest
 
-from ingestion.canonical import canonical, compact, fault, hash64, hash64_sql, parse, respelled_sql, suspicious_sql
+from ingestion.canonical import as_decimal, canonical, compact, fault, hash64_sql, parse, respelled_sql, suspicious_sql
 
 NOT_STRICT = [
     '{"a":NaN}',
@@ -147,10 +149,12 @@ def test_strings_are_written_as_the_engine_writes_them() -> None:
         assert engine == (compact(parse(text)["a"]),), hex(code)
 
 
-def test_hash64_is_the_same_in_sql() -> None:
+def test_hash64_is_the_end_of_the_md5() -> None:
     con = duckdb.connect()
     for text in ("", "a", "é", "x" * 1000):
-        assert con.execute(f"SELECT {hash64_sql('$1')}", [text]).fetchone() == (hash64(text),)
+        digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
+        expected = int.from_bytes(digest[8:], "little") - 2**63
+        assert con.execute(f"SELECT {hash64_sql('$1')}", [text]).fetchone() == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -174,3 +178,18 @@ def test_numbers_that_are_not_found_keep_their_value() -> None:
             f"SELECT {respelled_sql('$1')}, json_extract($1, '$.a')::VARCHAR", [f'{{"a":{number}}}']
         ).fetchone() or (None, None)
         assert found or canonical(parse(spelled)) == canonical(parse(number)), number
+
+
+@pytest.mark.parametrize(
+    "number", ["0", "-0.0", "12.50", "9e-8", "1E+2", "-0.00e5", "123456789012345678901234567890.5"]
+)
+def test_exact_values_of_numbers(number: str) -> None:
+    assert as_decimal(number) == Decimal(number)
+
+
+def test_numbers_beyond_every_limit_keep_their_order() -> None:
+    """An exponent of a million digits must cost nothing, and -1e-99999 is still less than 0."""
+    huge = "9" * 1_000_000
+    assert as_decimal(f"-1e{huge}") < -(10**900) < as_decimal(f"-1e-{huge}") < 0 < as_decimal(f"1e-{huge}")
+    assert as_decimal(f"1e{huge}") > 10**900
+    assert as_decimal(f"0e{huge}") == 0

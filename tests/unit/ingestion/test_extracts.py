@@ -242,6 +242,33 @@ def test_a_listed_file_that_is_missing(home: Home) -> None:
         verify(extract(path, missing=True), home.landing)
 
 
+def test_a_listed_file_that_is_missing_and_belongs_to_no_stream(home: Home) -> None:
+    """A mistyped name in a manifest was a warning only: the rows of the file it meant were missing in silence."""
+    events = put(home, "study/2025-01-02/events.ndjson")
+    entry = {"rows": 0, "sha256": sha256_of(events)}
+    files = [{"name": "events.ndjson", **entry}, {"name": "event-2.ndjson", **entry}]
+    put(home, "study/2025-01-02/manifest.json", json.dumps({"files": files}).encode())
+    with pytest.raises(
+        ExtractError, match=r"^study/2025-01-02/event-2\.ndjson: listed in manifest\.json, but not there"
+    ):
+        verify(extract(events), home.landing)
+    put(home, "study/2025-01-02/event-2.ndjson")
+    verify(extract(events), home.landing)
+
+
+def test_a_file_name_that_is_not_utf8(home: Home) -> None:
+    """It stopped the whole load: a name has to be stored beside each row, and printed."""
+    folder = home.landing / "study/2025-01-02"
+    folder.mkdir(parents=True)
+    for name in (b"events-\xff.ndjson", b"other-\xfe"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
+    [found] = discover(home).extracts
+    assert found.files[0].name == "events-\\xff.ndjson"
+    with pytest.raises(ExtractError, match=r"^study/2025-01-02/events-\\xff\.ndjson: a file name that is not"):
+        verify(found, home.landing)
+    assert discover(home).warnings == ["study/2025-01-02/other-\\xfe: not the name of an extract file; ignored"]
+
+
 def test_no_manifest(home: Home) -> None:
     path = put(home, "study/2025-01-02/events.ndjson")
     assert read_manifest(path.parent) is None

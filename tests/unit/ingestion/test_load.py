@@ -254,6 +254,54 @@ def test_one_failure_stops_nothing_else(
     assert cli.main(["load", "--from", "2025-01-03"]) == 0
 
 
+@pytest.mark.parametrize("step", ["read_documents", "judge", "post"])
+@pytest.mark.parametrize("error", [duckdb.OutOfMemoryException("full of me@example.org\nmore"), ZeroDivisionError()])
+def test_an_error_that_nobody_thought_of_stops_nothing_else(
+    home: Home, put: Put, query: Query, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
+) -> None:
+    """Memory that ran out while an extract was judged or posted ended the load: the next extracts were not begun."""
+    put(EVENTS, ndjson(event(1)))
+    before = load_one(home)
+    put(EVENTS, ndjson(event(1), event(2), "torn"))
+    put("study/2025-01-03/events.ndjson", ndjson(event(3)))
+    module = ledger if step == "post" else loading
+    whole = getattr(module, step)
+
+    errors = [error]
+
+    def broken(*arguments: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return whole(*arguments)
+
+    monkeypatch.setattr(module, step, lambda *arguments, **named: broken(*arguments, *named.values()))
+    with Loader(home, engines=1) as loader:
+        [(_, failure), (_, load)] = list(loader.load_all(pending(home)))
+    assert isinstance(failure, ExtractError) and isinstance(load, Load)
+    assert failure.__cause__ is error
+    place = f"study/{DAY}/events" if step == "post" else EVENTS
+    told = ": full of [email]" if isinstance(error, duckdb.Error) else ""
+    assert str(failure) == f"{place}: {type(error).__name__}{told}"
+    assert query("select load_id from lake.raw.loads order by 1") == [(before.load_id,), (load.load_id,)]
+    assert query("select error from lake.raw.failed_loads") == [(str(failure),)]
+    assert ledger.verify(home) == []
+
+
+def test_an_engine_that_an_error_broke_is_replaced(home: Home, put: Put, query: Query) -> None:
+    put(EVENTS, ndjson(event(1)))
+    put("study/2025-01-03/events.ndjson", ndjson(event(3)))
+    with Loader(home, engines=1) as loader:
+        loader._idle[0].close()
+        [(_, failure), (_, load)] = list(loader.load_all(pending(home)))
+    assert isinstance(failure, ExtractError) and isinstance(load, Load)
+
+
+def test_the_last_day_of_the_calendar(home: Home, put: Put) -> None:
+    """A folder of that name stopped the whole load: there is no day after it."""
+    put("study/9999-12-31/events.ndjson", ndjson(event(1)))
+    assert load_one(home).rows_accepted == 1
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission(home: Home, put: Put) -> None:
     put(EVENTS, ndjson(event(1))).chmod(0)

@@ -47,14 +47,21 @@ def test_addresses_are_truncated_and_what_is_none_is_not_kept(address: str, kept
         ("see www.a.org?x=1", "see www.a.org?[query]"),
         ("a.org/path?x=secret", "a.org/path?[query]"),
         ("really? yes?no", "really? yes?no"),
+        ("mailto:me@x.org?subject=hi", "mailto:[email]?[query]"),
+        ("by aaaaaaaa-0000-4000-8000-000000000001, 1234567", "by aaaaaaaa-0000-4000-8000-000000000001, [phone]"),
+        ('"12345678-1234-1234-1234-123456789012"', '"12345678-1234-1234-1234-123456789012"'),
+        ("aaaaaaaa-0000-4000-8000-000000000001@example.org", "[email]"),
         ("", ""),
     ],
 )
 def test_scrubbing(text: str, scrubbed: str) -> None:
+    """Of a UUID parts became [phone] and [card]; the query of a mailto: stayed."""
     assert scrub(text) == scrubbed
 
 
-@pytest.mark.parametrize("unit", ["a", "a@", "1 ", "a.", "?", "://", "a-b.", "(", "1", "+", "x?", "www.a/"])
+@pytest.mark.parametrize(
+    "unit", ["a", "a@", "1 ", "a.", "?", "://", "a-b.", "(", "1", "+", "x?", "www.a/", "mailto:", "a1-"]
+)
 def test_scrubbing_is_linear(unit: str) -> None:
     """One hostile line must not stop a night: a pattern tried anew at each character would take minutes here."""
     started = time.process_time()
@@ -84,6 +91,9 @@ def test_protect() -> None:
     assert protect(Field("f", "text", privacy="free_text"), text, key) == kept
     scrubbed = Field("f", "text", privacy="free_text", keep="scrubbed")
     assert protect(scrubbed, text, key) == {**kept, "text": "call [phone]"}
+    number = parse("5.0")
+    assert protect(Field("f", "any", privacy="free_text"), number, key) == {"hash": keyed_hash(key, "5"), "length": "1"}
+    assert protect(Field("f", "any", privacy="ip"), number, key) is None
     assert protect(Field("f", "text", privacy="user_agent"), "Mozilla 1234567", key) == "Mozilla 1234567"
     assert protect(Field("f", "uuid_list"), ["AB"], key) == ["ab"]
     assert protect(Field("f", "uuid"), "AB", key) == "ab"

@@ -271,6 +271,14 @@ def test_a_csv_header_that_cannot_be_read(read: Any, header: bytes, cause: str) 
         read("events.csv", header + b"\n1,2,3\n")
 
 
+def test_a_csv_file_whose_lines_end_with_a_carriage_return_alone(read: Any) -> None:
+    """It was said to have a quote that is not closed, and has none."""
+    with pytest.raises(UnreadableFile, match="a carriage return without a line feed"):
+        read("events.csv", b"text,id\rx,1\ry,2\r")
+    [(_, _, fault)] = bad(read("events.csv", b"text,id\nx,1\ry,2\n"))
+    assert fault is not None and fault.startswith("a carriage return")
+
+
 def test_a_csv_record_that_is_too_long(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "LONGEST_ROW", 50)
     monkeypatch.setattr(readers, "_PIECE_BYTES", 16)
@@ -428,6 +436,77 @@ def test_parquet_bytes_are_text_where_they_are_utf8(tmp_path: Path) -> None:
     found = parquet(tmp_path / "events.parquet", {"text": pa.array(["é".encode(), b"\xff\x00", None], pa.binary())})
     assert good(found) == [{"text": "é"}, {}]
     assert [(line, fault) for line, _, fault in bad(found)] == [(2, "text: bytes that are not valid UTF-8")]
+
+
+def test_parquet_bytes_for_an_object_hold_json(tmp_path: Path) -> None:
+    """Writers that do not mark text as UTF-8 had every payload rejected: it was taken for a string."""
+    texts = [b'{"a": [1, 2]}', b"nonsense", b'{"a":NaN}', b"\xff", None]
+    found = parquet(tmp_path / "events.parquet", {"object": pa.array(texts, pa.binary())})
+    assert good(found) == [{"object": {"a": [1, 2]}}, {"object": "nonsense"}, {"object": '{"a":NaN}'}, {}]
+    assert [line for line, _, _ in bad(found)] == [4]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_parquet_timestamps_beyond_what_text_can_say_become_the_first_or_the_last(
+    tmp_path: Path, unit: str, zone: str | None
+) -> None:
+    """Their text had five digits for the year, or BC behind it: no timestamp, where it is one that is out of range."""
+    second = {"s": 1, "ms": 1000, "us": 1_000_000}[unit]
+    seconds = [-63_500_000_000, -62_135_596_801, -62_135_596_800, 253_402_300_800, 316_516_204_800]
+    instants = pa.array([n * second for n in seconds], pa.int64()).cast(pa.timestamp(unit, zone))
+    found = parquet(tmp_path / "events.parquet", {"timestamp": instants, "nested": pa.array([[n] for n in instants])})
+    first, last = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"
+    assert [row["timestamp"] for row in good(found)] == [first, first, first, last, last]
+    assert all(row["nested"] == [row["timestamp"]] for row in good(found))
+
+
+def test_parquet_numbers_that_are_none_are_absent_but_in_known_fields(tmp_path: Path) -> None:
+    """NaN in a field that nobody knows came into the payload as the text "nan"; in a known one it is invalid."""
+    odd = pa.array([math.nan, math.inf, 1.5])
+    found = parquet(
+        tmp_path / "events.parquet",
+        {
+            "decimal": odd,
+            "unknown": odd,
+            "object": pa.array([{"decimal": n.as_py(), "x": n.as_py(), "y": [n.as_py()]} for n in odd]),
+            "map": pa.array([[("k", n.as_py())] for n in odd], pa.map_(pa.string(), pa.float64())),
+        },
+    )
+    assert good(found) == [
+        {"decimal": "nan", "object": {"decimal": "nan", "y": [None]}, "map": {}},
+        {"decimal": "inf", "object": {"decimal": "inf", "y": [None]}, "map": {}},
+        {"decimal": 1.5, "unknown": 1.5, "object": {"decimal": 1.5, "x": 1.5, "y": [1.5]}, "map": {"k": 1.5}},
+    ]
+
+
+LONG = Decimal("12345678901234567890123456789012345678901")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pa.table({"d": pa.array([LONG], pa.decimal256(50, 0))}), "d: a decimal of 50 digits; at most 38 can be read"),
+        (pa.table({"a": pa.array([{"d": LONG}], pa.struct({"d": pa.decimal256(41, 0)}))}), "d: a decimal of 41 digits"),
+        (pa.table([[1], ["a"]], names=["text", "text"]), "the column 'text' twice"),
+        (pa.table([[1], ["a"]], names=["text", "Text"]), "the column 'Text' twice"),
+        (pa.table({"object": pa.array([[{"a": 1, "A": 2}]])}), "the column 'A' twice"),
+    ],
+)
+def test_a_parquet_file_that_the_engine_would_read_as_something_else(
+    tmp_path: Path, table: pa.Table, message: str
+) -> None:
+    """A decimal of more than 38 digits came as a wrong double; of two columns of one name the second was renamed."""
+    path = tmp_path / "events.parquet"
+    pq.write_table(table, path)
+    with pytest.raises(UnreadableFile, match=message):
+        rows(path)
+
+
+def test_parquet_names_in_different_groups_may_be_the_same(tmp_path: Path) -> None:
+    inner = {"a": 1, "b": [{"a": 2, "b": {"a": 3}}]}
+    found = parquet(tmp_path / "events.parquet", {"a": pa.array([inner]), "b": pa.array([inner]), "element": [1]})
+    assert good(found) == [{"a": inner, "b": inner, "element": 1}]
 
 
 def test_parquet_is_read_in_pieces_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,8 +57,9 @@ def mentions(text: str, erased: frozenset[str], key: bytes) -> bool:
 def erase(home: Home, subject_id: str) -> list[Load]:
     """Take a person out of the lake, and keep them out of every later load.
 
-    Each date that held something of them gets a new load without it; these loads are returned. Killed midway, it is
-    finished by being called again.
+    Each date that held something of them gets a new load without it; these loads are returned. The databases in the
+    work folder are dropped, for they keep deleted rows in their free blocks: the next night builds them anew. Killed
+    midway, it is finished by being called again.
     """
     with writer_lock(home, "erase"), duckdb.connect() as con:
         con.execute(f"set temp_directory = {quoted(str(home.work / 'erase.tmp'))}")
@@ -77,6 +78,9 @@ def erase(home: Home, subject_id: str) -> list[Load]:
         ]
         for table in (lake.quarantine, *(lake.raw(stream) for stream in all_streams())):
             table.vacuum()
+        for database in (home.warehouse, home.marts):
+            for path in (database, database.with_name(f"{database.name}.wal")):
+                path.unlink(missing_ok=True)
     return replaced
 
 

@@ -18,7 +18,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from ingestion.canonical import Json, as_decimal, as_text, canonical, compact, parse
 from ingestion.contract import Field, Stream
-from ingestion.privacy import MAX_GRAIN_LENGTH, OTHER, holds_email, protect, scrub, scrub_json
+from ingestion.privacy import MAX_GRAIN_LENGTH, OTHER, holds_address, protect, scrub, scrub_json
 from ingestion.values import MAX_DECIMAL
 
 MAX_SHOWN = 200  # characters of an offending value, the sign that it was cut included
@@ -110,7 +110,7 @@ def _open(text: str, limit: str | None) -> str:
     """An open JSON value as a column stores it: text as it is, scalars as JSON, else (under a limit) a hash."""
     value = parse(text)
     shown = as_text(value)
-    if limit is None or (not isinstance(value, dict | list) and len(shown) <= int(limit) and not holds_email(shown)):
+    if limit is None or (not isinstance(value, dict | list) and len(shown) <= int(limit) and not holds_address(shown)):
         return shown
     return hashlib.sha256(shown.encode()).hexdigest()
 
@@ -118,7 +118,7 @@ def _open(text: str, limit: str | None) -> str:
 def _grain(text: str) -> str:
     """A value that marts group by: a text as it is, any other as JSON."""
     shown = as_text(parse(text))
-    return OTHER if len(shown) > MAX_GRAIN_LENGTH or holds_email(shown) else shown
+    return OTHER if len(shown) > MAX_GRAIN_LENGTH or holds_address(shown) else shown
 
 
 def _shown(text: str) -> str:

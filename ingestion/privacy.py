@@ -21,6 +21,7 @@ EMAIL_FORM = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 UUID_FORM = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 
 _ANY_EMAIL = re.compile(EMAIL_FORM)
+_ANY_IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 
 # Every pattern starts where a run begins: one that is tried at each character of a long run would be quadratic.
 _WORD = re.compile(r"\S*\?\S*")
@@ -37,9 +38,9 @@ def keyed_hash(key: bytes, text: str) -> str:
     return hmac.digest(key, text.encode(), hashlib.sha256).hex()
 
 
-def holds_email(text: str) -> bool:
-    """Whether a short text holds an e-mail address."""
-    return _ANY_EMAIL.search(text) is not None
+def holds_address(text: str) -> bool:
+    """Whether a short text holds an e-mail address or an IPv4 address, or is an IPv6 address."""
+    return bool(_ANY_EMAIL.search(text) or _ANY_IPV4.search(text)) or (":" in text and truncate_ip(text) is not None)
 
 
 def scrub(text: str) -> str:

@@ -195,7 +195,9 @@ def _valid_id(j: str) -> str:
 
 def _short(field: Field, j: str) -> str:
     """A grain, or an open value in a column: the plain short ones here, what needs a closer look in Python."""
-    plain_text = f"strlen({j}) <= 66 AND NOT contains({j}, '\\') AND NOT contains({j}, '@')"
+    # What looks like an e-mail or an IP address is looked at in Python.
+    address = "[@\\\\]|:.*:|[0-9]\\.[0-9]+\\.[0-9]+\\.[0-9]"
+    plain_text = f"strlen({j}) <= 66 AND NOT regexp_matches({j}, '{address}')"
     if field.grain:
         return f"""CASE WHEN {j} IS NULL THEN NULL WHEN {is_text(j)} AND {plain_text} THEN {j}[2:-2]
             ELSE daybook_grain({j}) END"""

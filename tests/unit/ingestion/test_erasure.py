@@ -170,3 +170,13 @@ def test_an_id_that_is_spelled_with_escapes_is_found(home: Home, put: Put, query
         load_all(home)
     assert query("select rows_valid, rows_rejected, rows_erased from lake.raw.loads") == [(1, 1, 1)]
     assert query("select count(*) from lake.raw.quarantine where raw like '%u0030%'") == [(0,)]
+
+
+def test_the_databases_go_too(loaded: Home) -> None:
+    """A DuckDB file keeps deleted rows in its free blocks: the erased were still to be read in the published copy."""
+    loaded.work.mkdir(exist_ok=True)
+    for path in (loaded.warehouse, loaded.marts):
+        path.write_bytes(GONE.encode())
+    erase(loaded, GONE)
+    assert not loaded.warehouse.exists()
+    assert not loaded.marts.exists()

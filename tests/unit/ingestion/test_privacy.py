@@ -6,7 +6,7 @@ import pytest
 
 from ingestion.canonical import parse
 from ingestion.contract import Field
-from ingestion.privacy import keyed_hash, protect, scrub, scrub_json, truncate_ip
+from ingestion.privacy import holds_address, keyed_hash, protect, scrub, scrub_json, truncate_ip
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,20 @@ def test_protect() -> None:
     assert protect(Field("f", "text", privacy="user_agent"), "Mozilla 1234567", key) == "Mozilla 1234567"
     assert protect(Field("f", "uuid_list"), ["AB"], key) == ["ab"]
     assert protect(Field("f", "uuid"), "AB", key) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("write to x@example.org", True),
+        ("192.168.10.77", True),
+        ("from 10.0.0.1 again", True),
+        ("2001:db8::1", True),
+        ("10:30:00", False),
+        ("version 1.2.3", False),
+        ("1.2.3.4.5", False),
+    ],
+)
+def test_addresses_in_short_texts(text: str, found: bool) -> None:
+    """IP addresses in answers and devices once stood in the marts as they came."""
+    assert holds_address(text) is found

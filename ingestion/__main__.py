@@ -22,6 +22,9 @@ from ingestion.lock import writer_lock
 # Of an extract with so many rows, what is read is told while it is read.
 _LARGE = 100_000
 
+# Of what lies in the landing zone and is no extract, so much is shown.
+_MOST_WARNINGS = 10
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is not 0 if anything failed."""
@@ -60,7 +63,8 @@ def _load(home: Home, first: date | None, last: date | None) -> int:
                 rows += outcome.rows_read
                 print(f"{place}: {_counts([outcome])}")
     seconds = time.monotonic() - started
-    print(f"{len(extracts) - failures} extracts loaded, {failures} failed; {rows:,} rows read in {seconds:.1f} s")
+    loaded = _number(len(extracts) - failures, "extract")
+    print(f"{loaded} loaded, {failures} failed; {_number(rows, 'row')} read in {seconds:.1f} s")
     return 1 if failures else 0
 
 
@@ -77,13 +81,22 @@ def _status(home: Home) -> int:
     print(f"{home.root}")
     for name, found in sorted(by_stream.items()):
         dates = [load.extract_date for load in found]
-        print(f"{name}: {len(dates)} dates, {min(dates)} to {max(dates)}: {_counts(found)}")
+        print(f"{name}: {_number(len(dates), 'date')}, {min(dates)} to {max(dates)}: {_counts(found)}")
     waiting = pending(home)
-    print(f"new or changed: {len(waiting)} extracts{''.join(f'{chr(10)}  {extract}' for extract in waiting)}")
-    for failure in ledger.failed_loads(home):
-        active = loads.get(failure.key)
-        if active is None or active.loaded_at < failure.loaded_at:
+    print(
+        f"new or changed: {_number(len(waiting), 'extract')}{''.join(f'{chr(10)}  {extract}' for extract in waiting)}"
+    )
+    places = {(extract.system, extract.stream, extract.extract_date) for extract in waiting}
+    last = {failure.key: failure for failure in sorted(ledger.failed_loads(home), key=lambda f: f.loaded_at)}
+    for place, failure in last.items():
+        active = loads.get(place)
+        if place in places and (active is None or active.loaded_at < failure.loaded_at):
             print(f"failed: {failure.error} ({failure.loaded_at:%Y-%m-%d %H:%M} UTC)")
+    warnings = discover(home).warnings
+    for warning in warnings[:_MOST_WARNINGS]:
+        print(f"not read: {warning.removesuffix('; ignored')}")
+    if len(warnings) > _MOST_WARNINGS:
+        print(f"not read: {len(warnings) - _MOST_WARNINGS:,} more")
     return 0
 
 
@@ -97,10 +110,23 @@ def _verify(home: Home) -> int:
 
 
 def _erase(home: Home, subject_id: str) -> int:
-    for load in erase(home, subject_id):
+    with writer_lock(home, "erase"):
+        before = ledger.active_loads(home)
+        loads = erase(home, subject_id)
+    rows = sum(load.rows_erased - before[load.key].rows_erased for load in loads)
+    for load in loads:
         print(f"{load.system}/{load.extract_date}/{load.stream}: {_counts([load])}")
-    print("erased from the lake; the landing zone is the source system's, and the marts follow with the next run")
+    if rows:
+        dates = len({load.extract_date for load in loads})
+        print(f"{_number(rows, 'row')} of {_number(dates, 'date')} erased from the lake")
+        print("the published marts hold the person until the next night; the landing zone is the source system's")
+    else:
+        print("no row of this id is in the lake; it is kept out of later deliveries")
     return 0
+
+
+def _number(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _counts(loads: list[Load]) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import signal
 import sys
 from datetime import date
 from pathlib import Path
@@ -21,9 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     nightly = commands.add_parser("nightly", help="load what is new or changed, build, check, publish")
     nightly.add_argument(
-        "--from", dest="first", type=_date, metavar="D", help="load the dates from this one on, again if need be"
+        "--from",
+        dest="first",
+        type=_date,
+        metavar="YYYY-MM-DD",
+        help="load the dates from this one on, again if need be",
     )
-    nightly.add_argument("--to", dest="last", type=_date, metavar="D", help="... and up to this one; both are in")
+    nightly.add_argument(
+        "--to", dest="last", type=_date, metavar="YYYY-MM-DD", help="... and up to this one; both are in"
+    )
     commands.add_parser("rebuild", help="drop the warehouse, build every mart from the lake alone, check, publish")
     ui = commands.add_parser("ui", help="Dagster's UI and daemon")
     ui.add_argument("--host", default="127.0.0.1")
@@ -50,12 +58,23 @@ def _ui(home: Home, host: str, port: int) -> NoReturn:
     # Dagster would tell the operator to use a command that is not installed.
     quiet = ["-W", "ignore:Function `dev_command` is superseded"]
     command = [sys.executable, *quiet, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
+    command += ["--log-level", "warning"]  # else every tick is told, every half minute
+    print(f"Dagster's UI comes up at http://{host}:{port}; Ctrl-C stops it", flush=True)
+    # Started in the background of a script, this process ignores interrupts, and Dagster would inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # In place of this process, so that a signal to it reaches Dagster.
     os.execv(sys.executable, command)
 
 
 def _date(text: str) -> date | None:
-    return date.fromisoformat(text) if text else None  # make hands on an empty FROM= or TO=
+    if not text:  # make hands on an empty FROM= or TO=
+        return None
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a date as YYYY-MM-DD")
 
 
 if __name__ == "__main__":

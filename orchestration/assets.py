@@ -28,6 +28,7 @@ from orchestration.partitions import DateRange
 from orchestration.publish import SCHEMA, publish, wal_of
 from orchestration.resources import Progress, Writer
 from orchestration.translator import Translator
+from orchestration.wording import counted, not_read
 
 LEDGER = dg.AssetKey(["lake", "loads"])
 QUARANTINE = dg.AssetKey(["lake", "quarantine"])
@@ -97,7 +98,10 @@ def build_stream_asset(
         name = f"{stream.system}/{stream.name}"
         keys = context.partition_keys
         taken = DateRange(date.fromisoformat(keys[0]), date.fromisoformat(keys[-1]))
-        found = pending(writer.home, taken.first, taken.last) if config.only_new else discover(writer.home).extracts
+        landing = discover(writer.home)
+        for line in not_read([w for w in landing.warnings if w.startswith(f"{stream.system}/")]):
+            context.log.warning(line)
+        found = pending(writer.home, taken.first, taken.last) if config.only_new else landing.extracts
         extracts = [
             e for e in found if (e.system, e.stream) == (stream.system, stream.name) and e.extract_date in taken
         ]
@@ -119,11 +123,14 @@ def build_stream_asset(
                         dg.AssetMaterialization(key, partition=str(extract.extract_date), metadata=metadata)
                     )
                 done, rows = len(loads) + len(failed), sum(load.rows_read for load in loads)
-                progress.tell(f"load {name}: {done} of {len(extracts)} dates, {rows:,} rows", done == len(extracts))
+                told = f"load {name}: {done:,} of {counted(len(extracts), 'date')}, {counted(rows, 'row')}"
+                progress.tell(told + (f", {len(failed):,} failed" if failed else ""), done == len(extracts))
         now = datetime.now(UTC).replace(tzinfo=None)
         yield from check_stream(writer.home, stream, taken, [load.extract_date for load in loads], now)
         if failed:
-            told = f"{len(failed)} of {len(extracts)} dates of {name} could not be loaded: " + "; ".join(failed)
+            told = f"{len(failed)} of {counted(len(extracts), 'date')} of {name} could not be loaded: " + "; ".join(
+                failed
+            )
             raise dg.Failure(told, allow_retries=False)
 
     return load_stream
@@ -160,14 +167,14 @@ def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             LEDGER,
             deps=deps,
-            group_name="operations",
+            group_name="lake",
             kinds={"delta", "raw"},
             description="Where every row read went, a row a load.",
         ),
         dg.AssetSpec(
             QUARANTINE,
             deps=deps,
-            group_name="operations",
+            group_name="lake",
             kinds={"delta", "raw"},
             description="Rows that broke their contract, whole.",
         ),
@@ -225,7 +232,8 @@ def _count_events(events: Sequence[object]) -> str:
     checked = [event for event in events if isinstance(event, dg.AssetCheckResult)]
     failed = sum(not check.passed for check in checked)
     built = sum(isinstance(event, dg.Output) for event in events)
-    return f"transform: {built} models built, {len(checked)} tests run" + (f", {failed} failed" if failed else "")
+    told = f"transform: {counted(built, 'model')} built, {counted(len(checked), 'test')} run"
+    return told + (f", {failed} failed" if failed else "")
 
 
 def _with_findings(

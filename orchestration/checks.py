@@ -29,13 +29,14 @@ from orchestration.databases import (
 from orchestration.partitions import DateRange
 from orchestration.planning import due_date
 from orchestration.resources import Writer
+from orchestration.wording import counted
 
 WARN_REJECTED, ERROR_REJECTED = 0.05, 0.20
 
 # A delivery that repeats more than this share of itself is no longer the usual retry; of a few rows, any share is.
 WARN_DUPLICATES, FEW_DUPLICATES = 0.05, 100
 
-_SAMPLE = 10
+_SAMPLE, _SAMPLE_OF_A_REASON = 10, 3
 
 _WHERE_ROWS_GO = ("rows_accepted", "rows_rejected", "rows_duplicate", "rows_conflict", "rows_erased")
 
@@ -87,23 +88,28 @@ def ledger_balances(loads: Sequence[Load], differences: Sequence[Difference]) ->
     )
 
 
-def rejection_rate(loads: Sequence[Load], sample: Callable[[], Sequence[Row]]) -> Verdict:
-    """No date rejects more than 5 % of its rows (a warning), or 20 % (an error)."""
-    bad = [load.extract_date for load in loads if _share(load.rows_rejected, load.rows_read) > WARN_REJECTED]
+def rejection_rate(loads: Sequence[Load], sample: Callable[[Sequence[Load]], Sequence[Row]]) -> Verdict:
+    """No date rejects more than 5 % of its rows (a warning), or 20 % (an error).
+
+    `sample` finds rejected rows of some loads: of those that reject too much, or of all where none does.
+    """
     worst = max((_share(load.rows_rejected, load.rows_read) for load in loads), default=0.0)
+    limit = ERROR_REJECTED if worst > ERROR_REJECTED else WARN_REJECTED
+    too_many = [load for load in loads if _share(load.rows_rejected, load.rows_read) > limit]
+    bad = [load.extract_date for load in too_many]
     by_reason: Counter[str] = Counter()
     for load in loads:
         by_reason.update({reason: rows for reason, rows in load.rejected.items() if rows})
     reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in by_reason.most_common())
     return Verdict(
         not bad,
-        f"{_list(bad)}: more than {WARN_REJECTED:.0%} of the rows are rejected, {worst:.1%} at worst ({reasons})"
+        f"{_list(bad)}: more than {limit:.0%} of the rows are rejected, {worst:.1%} at worst ({reasons})"
         if bad
         else f"at most {worst:.1%} of a date's rows are rejected" + (f" ({reasons})" if reasons else ""),
         _of_loads(loads, "rows_read", "rows_rejected")
         | {f"rejected_{reason}": rows for reason, rows in by_reason.most_common()}
         | {"worst_share": worst, "warns_above": WARN_REJECTED, "is_an_error_above": ERROR_REJECTED}
-        | _sample(sample() if by_reason else []),
+        | _sample(sample(too_many or loads) if by_reason else []),
         dg.AssetCheckSeverity.ERROR if worst > ERROR_REJECTED else dg.AssetCheckSeverity.WARN,
     )
 
@@ -139,7 +145,7 @@ def freshness(newest: date | None, newest_of_all: date | None, due: date | None)
     behind = (wanted - newest).days if wanted else 0
     return Verdict(
         behind <= 0,
-        f"the newest extract is of {newest}, {behind} day(s) behind {wanted}"
+        f"the newest extract is of {newest}, {counted(behind, 'day')} behind {wanted}"
         if behind > 0
         else f"loaded up to {newest}",
         measured | {"days_behind": max(behind, 0)},
@@ -158,7 +164,7 @@ def schema_drift(loads: Sequence[Load]) -> Verdict:
     ]
     return Verdict(
         not found,
-        f"{len(found)} thing(s) that the contract does not know, such as {_drift_text(found[0])}"
+        f"{counted(len(found), 'thing')} that the contract does not know, such as {_drift_text(found[0])}"
         if found
         else "the extracts hold what the contract declares",
         _of_loads(loads) | {"kinds_of_drift": len(found)} | _sample(found),
@@ -189,7 +195,7 @@ def conflicts(rows: Sequence[Row]) -> Verdict:
     bad = [row for row in rows if row["rows_conflict"]]
     return Verdict(
         not bad,
-        f"{_places(bad)}: {sum(row['rows_conflict'] for row in bad):,} event(s) came again, with other content"
+        f"{_places(bad)}: {counted(sum(row['rows_conflict'] for row in bad), 'event')} came again, with other content"
         if bad
         else "no event came again with other content",
         _measured(rows, "rows_read", "rows_conflict") | _sample([_brief(row, "rows_conflict") for row in bad]),
@@ -219,7 +225,7 @@ def books_balance(books: Sequence[Row], loads: Sequence[Load]) -> Verdict:
         note(place, "in the books, but not in the lake")
     return Verdict(
         not wrong,
-        f"{len(wrong)} error(s) in the books, such as {' '.join(str(value) for value in wrong[0].values())}"
+        f"{counted(len(wrong), 'error')} in the books, such as {' '.join(str(value) for value in wrong[0].values())}"
         if wrong
         else "rows read = accepted + rejected + duplicate + conflict + erased, for every stream and extract date",
         _measured(books, "rows_read", *_WHERE_ROWS_GO) | _sample(wrong),
@@ -286,7 +292,7 @@ def _list(dates: Collection[object], most: int = 3) -> str:
 
 def _drift_text(drift: Row) -> str:
     where = f" of {drift['event_type']}" if drift["event_type"] else ""
-    return f"{drift['kind']} {drift['field']}{where} in {drift['rows']:,} row(s)"
+    return f"{drift['kind']} {drift['field']}{where} in {counted(drift['rows'], 'row')}"
 
 
 # The checks of a stream, evaluated where its dates are loaded
@@ -322,7 +328,9 @@ def check_stream(
     loads = [own[day] for day in sorted(dates)]
     load_ids = [load.load_id for load in loads]
     yield ledger_balances(loads, verify(home, load_ids)).result(key, "ledger_balances")
-    yield rejection_rate(loads, lambda: _rejected_rows(home, load_ids)).result(key, "rejection_rate")
+    yield rejection_rate(loads, lambda of: _rejected_rows(home, [load.load_id for load in of])).result(
+        key, "rejection_rate"
+    )
 
     landing = [extract for extract in discover(home).extracts if extract.extract_date <= taken.last]
     due = due_date({place: load.loaded_at.replace(tzinfo=None) for place, load in known.items()}, now)
@@ -340,11 +348,17 @@ def check_stream(
 
 
 def _rejected_rows(home: Home, load_ids: Sequence[str]) -> list[Row]:
+    """A few rows of each reason, the most frequent reason first."""
     with lake_connection(home) as con:
         return rows_of(
             con,
             f"""select extract_date, source_file, source_line, reason, detail from lake.raw.quarantine
-                where load_id in (select unnest(?::varchar[])) order by all limit {_SAMPLE}""",
+                where load_id in (select unnest(?::varchar[]))
+                window of_reason as (partition by reason)
+                qualify row_number() over (of_reason order by extract_date, source_file, source_line, batch_index)
+                    <= {_SAMPLE_OF_A_REASON}
+                order by count(*) over of_reason desc, reason, extract_date, source_file, source_line, batch_index
+                limit {_SAMPLE}""",
             [load_ids],
         )
 

@@ -11,9 +11,9 @@ import dagster as dg
 from ingestion.contract import Stream
 from orchestration.assets import load_op
 from orchestration.checks import stream_key
-from orchestration.partitions import DateRange
+from orchestration.planning import LoadRun
 
-LOAD, TRANSFORM, REBUILD = "load", "transform", "rebuild"
+LOAD, TRANSFORM, REBUILD = JOBS = "load", "transform", "rebuild"
 
 
 def build_jobs(
@@ -44,15 +44,15 @@ def build_jobs(
     ]
 
 
-def load_requests(dates: Sequence[DateRange], streams: Sequence[Stream]) -> list[dg.RunRequest]:
-    """Requests for runs of the job `load` that take what is new or changed of some dates."""
+def load_requests(runs: Sequence[LoadRun]) -> list[dg.RunRequest]:
+    """Requests for runs of the job `load` that take what is new or changed."""
     return [
         dg.RunRequest(
-            tags=taken.tags,
-            asset_selection=[stream_key(stream) for stream in streams],
-            run_config=load_config(streams, only_new=True),
+            tags=run.dates.tags,
+            asset_selection=[stream_key(stream) for stream in run.streams],
+            run_config=load_config(run.streams, only_new=True),
         )
-        for taken in dates
+        for run in runs
     ]
 
 

@@ -25,13 +25,18 @@ from orchestration.assets import PUBLISHED_MARTS
 from orchestration.checks import stream_key
 from orchestration.databases import Row, mart_rows, working_books
 from orchestration.definitions import build_defs
-from orchestration.instance import prepare_instance
-from orchestration.jobs import LOAD, REBUILD, TRANSFORM, load_config
-from orchestration.planning import dates_of_the_night, delivered_streams, look, ranges
+from orchestration.instance import bury_dead_runs, prepare_instance
+from orchestration.jobs import JOBS, LOAD, REBUILD, TRANSFORM, load_config
+from orchestration.partitions import DateRange
+from orchestration.planning import Place, due_date, look, places_of, runs_of_the_night, within
 from orchestration.resources import Alert, AlertResource, Progress, failure_text
+from orchestration.wording import counted, not_read
 
 # The jobs' own log goes to the history of runs alone: what a person needs is in the progress lines and the summary.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+# The tag that says by which command a run was started.
+_COMMAND_TAG = "daybook/command"
 
 
 @dataclass
@@ -43,12 +48,15 @@ class Night:
     rows: dict[str, int] = field(default_factory=dict)  # of these, as the load counted them
     checks: list[dg.AssetCheckEvaluation] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    wanted: set[Place] = field(default_factory=set)  # what was to be loaded
+    warnings: list[str] = field(default_factory=list)  # what lies in landing and is no extract
+    descriptions: dict[dg.AssetCheckKey, str] = field(default_factory=dict)  # of the checks
     published: bool = False
 
     @property
     def is_good(self) -> bool:
         """Whether everything that had to work worked."""
-        return not self.failures and not any(check.blocking and not check.passed for check in self.checks)
+        return not self.failures and not any(check.blocking and _is_error(check) for check in self.checks)
 
 
 def nightly(home: Home, first: date | None = None, last: date | None = None) -> int:
@@ -59,22 +67,24 @@ def nightly(home: Home, first: date | None = None, last: date | None = None) -> 
         if not discover(home).extracts and not look(home).loads:
             _write_demo(home)
         outlook = look(home)
-        now = datetime.now(UTC).replace(tzinfo=None)
+        night.warnings += outlook.warnings
         if first or last:
-            wanted = [e for e in outlook.landing if (first or date.min) <= e.extract_date <= (last or date.max)]
-            taken = ranges(e.extract_date for e in wanted)
+            found, due = outlook.landing, None
         else:
-            wanted = list(outlook.pending)
-            taken = dates_of_the_night(outlook, max((e.extract_date for e in wanted), default=now.date()), now)
-        _say(f"{len({e.extract_date for e in wanted})} dates to load")
+            found, due = outlook.pending, due_date(outlook.loads, datetime.now(UTC).replace(tzinfo=None))
+        wanted = within(found, DateRange(first or date.min, last or date.max))
+        night.wanted |= places_of(wanted)
+        _say(f"{counted(len({e.extract_date for e in wanted}), 'date')} to load")
         with _quiet(home) as progress, dg.DagsterInstance.get() as instance:
+            bury_dead_runs(instance, JOBS)
             defs = build_defs(progress=progress)
-            streams = delivered_streams(outlook, [s for c in load_contracts().values() for s in c.streams])
-            for dates in taken:
-                config = load_config(streams, only_new=not (first or last))
-                keys = [stream_key(stream) for stream in streams]
-                _run(night, defs, instance, LOAD, config, dates.tags, keys)
-            _run(night, defs, instance, TRANSFORM)
+            tags = {_COMMAND_TAG: "nightly"}
+            streams = [s for c in load_contracts().values() for s in c.streams]
+            for run in runs_of_the_night(outlook, wanted, streams, due):
+                config = load_config(run.streams, only_new=not (first or last))
+                keys = [stream_key(stream) for stream in run.streams]
+                _run(night, defs, instance, LOAD, tags | run.dates.tags, config, keys)
+            _run(night, defs, instance, TRANSFORM, tags)
         return _summary(home, night)
 
 
@@ -84,7 +94,8 @@ def rebuild(home: Home) -> int:
     prepare_instance(home)
     with writer_lock(home, "make rebuild", report=_say):
         with _quiet(home) as progress, dg.DagsterInstance.get() as instance:
-            _run(night, build_defs(progress=progress), instance, REBUILD)
+            bury_dead_runs(instance, JOBS)
+            _run(night, build_defs(progress=progress), instance, REBUILD, {_COMMAND_TAG: "rebuild"})
         return _summary(home, night)
 
 
@@ -93,11 +104,14 @@ def _run(
     defs: dg.Definitions,
     instance: dg.DagsterInstance,
     job: str,
+    tags: Mapping[str, str],
     config: Mapping[str, Any] | None = None,
-    tags: Mapping[str, str] | None = None,
     keys: Sequence[dg.AssetKey] | None = None,
 ) -> None:
     """Run a job here, and note what came of it."""
+    for held in defs.assets or ():
+        if isinstance(held, dg.AssetsDefinition):
+            night.descriptions |= {spec.key: spec.description or "" for spec in held.check_specs}
     result = defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         raise_on_error=False,
@@ -125,7 +139,8 @@ def _run(
 
 def _summary(home: Home, night: Night) -> int:
     lines = ["", f"Daybook, {time.monotonic() - night.started:.0f} s", ""]
-    lines += _loaded_lines(home, night) + _mart_lines(home) + _check_lines(night)
+    lines += [*_loaded_lines(home, night), *not_read(night.warnings), *_mart_lines(home)]
+    lines += _check_lines(night)
     if night.failures:
         lines += ["", "What failed:", *(f"  - {failure}" for failure in night.failures)]
     lines += [
@@ -150,12 +165,14 @@ def _query(home: Home) -> str:
 
 def _loaded_lines(home: Home, night: Night) -> list[str]:
     dates = sorted({day for _, _, day in night.loaded})
+    unread = len(night.wanted - set(night.loaded))
+    failed = f"{counted(unread, 'extract')} could not be read" if unread else ""
     if not dates:
-        return ["loaded     no date: nothing was new"]
+        return [f"loaded     no date: {failed or 'nothing was new'}"]
     span = f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else f"{dates[0]}"
     loaded = set(night.loaded)
     books = [row for row in working_books(home) if (row["system"], row["stream"], row["extract_date"]) in loaded]
-    lines = [f"loaded     {len(dates)} extract date(s), {span}"]
+    lines = [f"loaded     {counted(len(dates), 'extract date')}, {span}" + (f"; {failed}" if failed else "")]
     if len(books) == len(loaded):  # the transformation came as far as the books
         lines += [f"rows       {_counted(books)}"]
         by_stream: dict[str, list[Row]] = {}
@@ -182,16 +199,31 @@ def _mart_lines(home: Home) -> list[str]:
 
 
 def _check_lines(night: Night) -> list[str]:
-    failed = [check for check in night.checks if not check.passed]
-    lines = ["", f"checks     {len(night.checks) - len(failed)} passed, {len(failed)} failed"]
+    told = [check for check in night.checks if not check.passed]
+    failed = sum(_is_error(check) for check in told)
+    passed, warned = len(night.checks) - len(told), len(told) - failed
+    lines = ["", f"checks     {passed} passed, {warned} warned, {failed} failed"]
     for check in sorted(
-        failed, key=lambda check: (not check.blocking, check.severity.value, check.asset_key, check.check_name)
+        told, key=lambda check: (check.severity.value, not check.blocking, check.asset_key, check.check_name)
     ):
-        kind = "blocking" if check.blocking else check.severity.value.lower()
-        rows = check.metadata.get("dagster_dbt/failed_row_count")
-        reason = check.description or (f"{rows.value} failing row(s)" if rows else "")
-        lines.append(f"  {kind:<8} {'/'.join(check.asset_key.path)} {check.check_name}: {reason}")
+        kind = "failed" if _is_error(check) else "warned"
+        rest = " (does not block)" if _is_error(check) and not check.blocking else ""
+        place = "/".join(check.asset_key.path)
+        lines.append(f"  {kind} {place} {check.check_name}: {_reason(night, check)}{rest}")
     return lines
+
+
+def _is_error(check: dg.AssetCheckEvaluation) -> bool:
+    return not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+
+
+def _reason(night: Night, check: dg.AssetCheckEvaluation) -> str:
+    """What our own checks found; of a dbt test, how many rows failed and the first sentence of what it says."""
+    rows = check.metadata.get("dagster_dbt/failed_row_count")
+    if check.description or rows is None:
+        return check.description or ""
+    about = night.descriptions.get(check.asset_check_key, "").partition(". ")[0].rstrip(".")
+    return f"{counted(int(str(rows.value)), 'failing row')}" + (f" ({about})" if about else "")
 
 
 def _write_demo(home: Home) -> None:

@@ -13,23 +13,25 @@ import dagster as dg
 
 from ingestion.extracts import discover
 from ingestion.home import Home
+from ingestion.lake import Lake
 
 # No event is older (the contracts reject it), so no extract is.
-_FIRST = "2000-01-01"
+_FIRST = date(2000, 1, 1)
 
 
 def build_extract_dates(home: Home) -> dg.DailyPartitionsDefinition:
-    """Every day up to today, and on to the newest date in landing: simulated data may run ahead of the clock."""
+    """Every day from the oldest in landing or lake up to today, and on to the newest in landing.
+
+    Simulated data may run ahead of the clock. Where nothing lies yet, every day that can come is a partition: a server
+    that was started on an empty home can load what arrives.
+    """
     today = datetime.now(UTC).date()
-    newest = max((extract.extract_date for extract in discover(home).extracts), default=today)
-    return dg.DailyPartitionsDefinition(start_date=_FIRST, end_offset=1 + max(0, (newest - today).days))
-
-
-def last_date(extract_dates: dg.DailyPartitionsDefinition) -> date:
-    """The newest date that a run can take."""
-    key = extract_dates.get_last_partition_key()
-    assert key is not None
-    return date.fromisoformat(key)
+    landing = {extract.extract_date for extract in discover(home).extracts}
+    lake = {day for dates in Lake(home).active_loads().values() for day in dates}
+    first, newest = min(landing | lake, default=_FIRST), max(landing, default=today)
+    return dg.DailyPartitionsDefinition(
+        start_date=first.isoformat(), end_offset=1 + max(0, (max(newest, first) - today).days)
+    )
 
 
 _RANGE_START_TAG = "dagster/asset_partition_range_start"
@@ -47,6 +49,14 @@ class DateRange:
     def tags(self) -> dict[str, str]:
         """What tells Dagster that a run takes these dates."""
         return {_RANGE_START_TAG: self.first.isoformat(), _RANGE_END_TAG: self.last.isoformat()}
+
+    @classmethod
+    def of(cls, extract_dates: dg.DailyPartitionsDefinition) -> DateRange:
+        """Every date that a run can take."""
+        first, last = extract_dates.get_first_partition_key(), extract_dates.get_last_partition_key()
+        assert first is not None
+        assert last is not None
+        return cls(date.fromisoformat(first), date.fromisoformat(last))
 
     def __contains__(self, day: date) -> bool:
         """Whether the run takes the date."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -20,10 +21,6 @@ from ingestion.home import Home
 from ingestion.ledger import active_loads
 from ingestion.load import pending
 from orchestration.partitions import DateRange
-
-# A run writes an event for every asset and every date of its range, also for those that it does not load. Dates further
-# apart than this go into runs of their own: that costs less than the events of the gap.
-_MAX_GAP = timedelta(days=14)
 
 # A warehouse is live when its newest extract was loaded at most this long after its day had ended. Then the next one is
 # missed when it does not come; a warehouse of past dates misses nothing.
@@ -40,7 +37,8 @@ _SETTLED = timedelta(minutes=2)
 # After this time without the writer lock, a run that says it is under way is taken for dead: its process was killed.
 _DEAD_AFTER = timedelta(minutes=5)
 
-Loads = Mapping[tuple[str, str, date], datetime]  # (system, stream, extract date) -> when it was loaded
+Place = tuple[str, str, date]  # (system, stream, extract date)
+Loads = Mapping[Place, datetime]  # when it was loaded
 
 
 @dataclass(frozen=True)
@@ -50,11 +48,13 @@ class Outlook:
     landing: Sequence[Extract]
     pending: Sequence[Extract]  # new or changed; a part of landing
     loads: Loads
+    warnings: Sequence[str] = ()  # what lies in landing and is no extract
 
 
 def look(home: Home) -> Outlook:
     """Look at landing and lake."""
-    return Outlook(discover(home).extracts, pending(home), lake_loads(home))
+    found = discover(home)
+    return Outlook(found.extracts, pending(home), lake_loads(home), found.warnings)
 
 
 def lake_loads(home: Home) -> Loads:
@@ -67,30 +67,65 @@ def loads_of(rows: Iterable[Mapping[str, object]]) -> Loads:
     return {(row["system"], row["stream"], row["extract_date"]): row["loaded_at"] for row in rows}  # type: ignore[misc]
 
 
-# Dates
+# Runs
+
+
+@dataclass(frozen=True)
+class LoadRun:
+    """A run of the job `load`: some streams, each with every date of the range."""
+
+    dates: DateRange
+    streams: Sequence[Stream]
+
+
+def load_runs(places: Iterable[Place], streams: Sequence[Stream]) -> list[LoadRun]:
+    """The fewest runs that take these places and no other, oldest first.
+
+    No other, because Dagster plans every stream of a run for every date of its range, and counts what a failed run
+    planned and did not load as failed, until it is loaded: for a date without an extract, for ever.
+    """
+    days: dict[tuple[str, str], set[date]] = defaultdict(set)
+    for system, name, day in places:
+        days[system, name].add(day)
+    runs: dict[DateRange, list[Stream]] = defaultdict(list)
+    for stream in streams:
+        for dates in ranges(days[stream.system, stream.name]):
+            runs[dates].append(stream)
+    return [LoadRun(dates, runs[dates]) for dates in sorted(runs)]
 
 
 def ranges(dates: Iterable[date]) -> list[DateRange]:
-    """The fewest runs that take the dates without wide gaps, oldest first."""
+    """The fewest ranges that hold these dates and no other, oldest first."""
     found: list[DateRange] = []
     for day in sorted(set(dates)):
-        if found and day - found[-1].last <= _MAX_GAP:
+        if found and day - found[-1].last == timedelta(days=1):
             found[-1] = DateRange(found[-1].first, day)
         else:
             found.append(DateRange(day, day))
     return found
 
 
-def undisturbed(ready: Iterable[date], waiting: Iterable[date]) -> list[DateRange]:
-    """Ranges over the ready dates that leave out the waiting ones: what still arrives is not loaded halfway."""
-    not_yet = set(waiting)
-    runs: list[list[date]] = [[]]
-    for day in sorted(set(ready) | not_yet):
-        if day in not_yet:
-            runs.append([])
-        else:
-            runs[-1].append(day)
-    return [dates for run in runs for dates in ranges(run)]
+def places_of(extracts: Iterable[Extract]) -> set[Place]:
+    """The places of some extracts."""
+    return {(extract.system, extract.stream, extract.extract_date) for extract in extracts}
+
+
+def missed(outlook: Outlook, streams: Sequence[Stream], dates: Iterable[date], due: date | None) -> set[Place]:
+    """What was to be expected and did not come: runs take it too, so that its absence is noticed.
+
+    Expected, of a stream that was ever delivered, are the dates with an extract of another stream of its system, and
+    the date that is due. Nobody waits for a snapshot: it holds until the next one.
+    """
+    came = places_of(outlook.landing) | outlook.loads.keys()
+    delivered = {(system, stream) for system, stream, _ in came}
+    systems = {(extract.system, extract.extract_date) for extract in outlook.landing}
+    return {
+        (stream.system, stream.name, day)
+        for stream in streams
+        if (stream.system, stream.name) in delivered and not stream.snapshot
+        for day in {*dates, *([due] if due else [])}
+        if (day == due or (stream.system, day) in systems) and (stream.system, stream.name, day) not in came
+    }
 
 
 def due_date(loads: Loads, now: datetime) -> date | None:
@@ -105,29 +140,20 @@ def due_date(loads: Loads, now: datetime) -> date | None:
     return (now - timedelta(hours=NIGHTLY_HOUR)).date() - timedelta(days=1)
 
 
-def up_to(extracts: Iterable[Extract], last: date) -> list[Extract]:
-    """The extracts that a run can take. One of a later date waits until its day begins or the definitions load anew."""
-    return [extract for extract in extracts if extract.extract_date <= last]
+def within(extracts: Iterable[Extract], dates: DateRange) -> list[Extract]:
+    """The extracts that a run can take. One of another date waits until its day begins or the definitions load anew."""
+    return [extract for extract in extracts if extract.extract_date in dates]
 
 
 # The night
 
 
-def dates_of_the_night(outlook: Outlook, last: date, now: datetime) -> list[DateRange]:
-    """The runs of a night: every date that is new or changed, and the one that is due, so that it is missed."""
-    dates = {extract.extract_date for extract in up_to(outlook.pending, last)}
-    due = due_date(outlook.loads, now)
-    if due and not any(day >= due for _, _, day in outlook.loads):
-        dates.add(due)
-    return ranges(dates)
-
-
-def delivered_streams(outlook: Outlook, streams: Sequence[Stream]) -> list[Stream]:
-    """The streams that have ever been delivered. The others have nothing to load, and nothing to miss."""
-    delivered = {(e.system, e.stream) for e in outlook.landing} | {
-        (system, stream) for system, stream, _ in outlook.loads
-    }
-    return [stream for stream in streams if (stream.system, stream.name) in delivered]
+def runs_of_the_night(
+    outlook: Outlook, wanted: Sequence[Extract], streams: Sequence[Stream], due: date | None = None
+) -> list[LoadRun]:
+    """The runs that load the wanted extracts, and behind them those that notice what was missed."""
+    absent = missed(outlook, streams, {e.extract_date for e in wanted}, due)
+    return [*load_runs(places_of(wanted), streams), *load_runs(absent, streams)]
 
 
 # Arrivals
@@ -146,21 +172,22 @@ class Sighting:
 class Arrivals:
     """What of the new extracts is whole."""
 
-    dates: list[DateRange]
+    extracts: list[Extract]
     sightings: dict[str, Sighting]
-    waiting: int
+    waiting: int  # dates
 
 
 def arrivals(
     extracts: Sequence[Extract], with_manifest: frozenset[Extract], before: Mapping[str, Sighting], now: datetime
 ) -> Arrivals:
-    """Which dates can be loaded now: those of which every new or changed extract is whole and was not asked for before.
+    """Which extracts can be loaded now: each once, when all that is new or changed of its date is whole.
 
     `with_manifest` are the extracts whose manifest names every file that lies there. A file that a manifest names and
     that is not there yet is waited for. Everything new or changed is looked at every time, so that nothing is passed
     over between looks.
     """
     seen: dict[str, Sighting] = {}
+    fresh: list[Extract] = []
     ready: set[date] = set()
     waiting: set[date] = set()
     for extract in extracts:
@@ -171,6 +198,7 @@ def arrivals(
         seen[name] = sighting
         if sighting.asked:
             continue
+        fresh.append(extract)
         settled = _SETTLED_WITH_MANIFEST if extract in with_manifest else _SETTLED
         is_whole = now - datetime.fromisoformat(sighting.since) >= settled and not any(
             file.missing for file in extract.files
@@ -181,7 +209,8 @@ def arrivals(
         name: Sighting(s.files, s.since, s.asked or date.fromisoformat(name.rsplit("/", 1)[-1]) in ready)
         for name, s in seen.items()
     }
-    return Arrivals(undisturbed(ready, waiting), asked, len(waiting))
+    arrived = [extract for extract in fresh if extract.extract_date in ready]
+    return Arrivals(arrived, asked, len(waiting))
 
 
 def _fingerprint(extract: Extract) -> str:

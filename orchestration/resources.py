@@ -25,6 +25,9 @@ from ingestion.lock import writer_lock
 
 _log = logging.getLogger("daybook")
 
+# The tag that says which process a run is in: a run whose process is gone has failed, whatever its status says.
+PROCESS_TAG = "daybook/process"
+
 
 class HomeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The folder that holds all state, for those who only read."""
@@ -49,6 +52,8 @@ class Writer(HomeResource):
         """Take the lock for as long as the run lasts."""
         run = context.run
         what = f"the run {run.run_id[:8]} of {run.job_name}" if run else "a Dagster run"
+        if run and context.instance:
+            context.instance.add_run_tags(run.run_id, {PROCESS_TAG: str(os.getpid())})
         with writer_lock(self.home, what, report=context.log.info if context.log else print):
             yield self
 

@@ -12,9 +12,10 @@ import dagster as dg
 
 from ingestion.contract import Stream
 from orchestration.jobs import LOAD, load_requests
-from orchestration.partitions import last_date
-from orchestration.planning import NIGHTLY_HOUR, dates_of_the_night, delivered_streams, look
+from orchestration.partitions import DateRange
+from orchestration.planning import NIGHTLY_HOUR, due_date, look, runs_of_the_night, within
 from orchestration.resources import HomeResource
+from orchestration.wording import not_read, told_later
 
 
 def build_nightly(streams: Sequence[Stream], extract_dates: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:
@@ -31,9 +32,12 @@ def build_nightly(streams: Sequence[Stream], extract_dates: dg.DailyPartitionsDe
     def nightly(context: dg.ScheduleEvaluationContext, home: HomeResource) -> list[dg.RunRequest] | dg.SkipReason:
         now = context.scheduled_execution_time.astimezone(UTC).replace(tzinfo=None)
         outlook = look(home.home)
-        requests = load_requests(
-            dates_of_the_night(outlook, last_date(extract_dates), now), delivered_streams(outlook, streams)
-        )
+        for line in not_read(outlook.warnings):
+            context.log.warning(line)
+        wanted = within(outlook.pending, DateRange.of(extract_dates))
+        if len(wanted) < len(outlook.pending):
+            context.log.warning(told_later(len(outlook.pending) - len(wanted)))
+        requests = load_requests(runs_of_the_night(outlook, wanted, streams, due_date(outlook.loads, now)))
         return requests or dg.SkipReason("every extract in landing is loaded as it lies there, and none is due")
 
     return nightly

@@ -15,21 +15,22 @@ from ingestion.home import Home
 from ingestion.lock import WriterBusyError, writer_lock
 from orchestration.databases import published_books
 from orchestration.jobs import LOAD, REBUILD, TRANSFORM, load_requests
-from orchestration.partitions import last_date
+from orchestration.partitions import DateRange
 from orchestration.planning import (
     Attempt,
     arrivals,
     decide_transformation,
-    delivered_streams,
     lake_loads,
     lake_version,
     loads_of,
     look,
     read_sightings,
-    up_to,
+    runs_of_the_night,
+    within,
     write_sightings,
 )
 from orchestration.resources import Alert, AlertResource, HomeResource, failure_text
+from orchestration.wording import counted, not_read, told_later
 
 _EVERY_SECONDS = 30
 
@@ -51,11 +52,20 @@ def build_extracts_arrived(
     )
     def extracts_arrived(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.SensorResult:
         outlook = look(home.home)
-        pending = up_to(outlook.pending, last_date(extract_dates))
+        pending = within(outlook.pending, DateRange.of(extract_dates))
         complete = frozenset(extract for extract in pending if _manifest_names_all(extract))
         found = arrivals(pending, complete, read_sightings(context.cursor), _now())
-        requests = load_requests(found.dates, delivered_streams(outlook, streams))
-        waits = f"{found.waiting} date(s) are still arriving" if found.waiting else "nothing new in landing"
+        requests = load_requests(runs_of_the_night(outlook, found.extracts, streams)) if found.extracts else []
+        for line in not_read(outlook.warnings) if requests else ():
+            context.log.warning(line)
+        later = len(outlook.pending) - len(pending)
+        waits = (
+            f"{counted(found.waiting, 'date')} still arriving"
+            if found.waiting
+            else told_later(later)
+            if later
+            else "nothing new in landing"
+        )
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else dg.SkipReason(waits),

@@ -36,6 +36,20 @@ class Translator(DagsterDbtTranslator):
         kinds = spec.kinds | set(_dagster_meta(props).get("kinds", [])) | _layer(props)
         return spec.replace_attributes(kinds=kinds).merge_attributes(metadata=extra)
 
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """The check as dagster-dbt makes it, with what the project says of the test."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return spec and dg.AssetCheckSpec(
+            spec.name,
+            asset=spec.asset_key,
+            description=_test_description(self.get_resource_props(manifest, unique_id)),
+            additional_deps=spec.additional_deps,
+            blocking=spec.blocking,
+            metadata=spec.metadata,
+        )
+
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """What the project says of the model; its SQL is a click away in the code."""
         return str(dbt_resource_props.get("description") or "")
@@ -58,6 +72,27 @@ class Translator(DagsterDbtTranslator):
                 if parents
             }
         )
+
+
+def _test_description(props: Mapping[str, Any]) -> str:
+    """What the project says of the test; of one on a column what it tests, which its name says badly."""
+    if props.get("description"):
+        return str(props["description"])
+    test = props.get("test_metadata") or {}
+    given, column = test.get("kwargs", {}), props.get("column_name")
+    match test.get("name"):
+        case "primary_key":
+            return f"Primary key: {', '.join(given['columns'])}. Unique, and never null."
+        case "not_null":
+            return f"{column} is never null."
+        case "accepted_values":
+            return f"{column} is one of {', '.join(map(str, given['values']))}."
+        case "within":
+            bounds = [
+                f"at {bound} {given[name]}" for bound, name in (("least", "min"), ("most", "max")) if name in given
+            ]
+            return f"{column} is {' and '.join(bounds)}."
+    return ""
 
 
 def _dagster_meta(props: Mapping[str, Any]) -> Mapping[str, Any]:

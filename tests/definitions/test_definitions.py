@@ -123,6 +123,10 @@ def test_what_has_to_block_blocks(definitions: dg.Definitions) -> None:
     assert {name for name in blocking if name.startswith("marts/study_sessions:")}  # dbt's tests
 
 
+def test_every_check_says_what_it_checks(definitions: dg.Definitions) -> None:
+    assert [name for name, spec in checks_of(definitions).items() if not spec.description] == []
+
+
 def test_the_schedule_is_on(definitions: dg.Definitions) -> None:
     nightly = definitions.get_schedule_def("nightly")
     assert (nightly.cron_schedule, nightly.execution_timezone) == ("0 2 * * *", "UTC")

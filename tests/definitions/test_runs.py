@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import date
@@ -16,22 +17,21 @@ from ingestion.contract import load_contracts
 from ingestion.home import Home
 from ingestion.ledger import active_loads
 from orchestration.definitions import build_defs
-from orchestration.jobs import LOAD, load_config
-from orchestration.partitions import DateRange
-from orchestration.resources import HomeResource, Writer
+from orchestration.instance import bury_dead_runs
+from orchestration.jobs import JOBS, LOAD, load_config
+from orchestration.partitions import DateRange, build_extract_dates
+from orchestration.planning import look, runs_of_the_night
+from orchestration.resources import PROCESS_TAG, HomeResource, Writer
 
 EVENTS = dg.AssetKey(["study", "events"])
 TOPICS = dg.AssetKey(["study", "topics"])
-STREAMS = [
-    s
-    for c in load_contracts().values()
-    for s in c.streams
-    if (s.system, s.name) in {("study", "events"), ("study", "topics")}
-]
+ALL_STREAMS = [s for c in load_contracts().values() for s in c.streams]
+STREAMS = [s for s in ALL_STREAMS if (s.system, s.name) in {("study", "events"), ("study", "topics")}]
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path))
     return Home(tmp_path)
 
 
@@ -125,6 +125,62 @@ def test_a_failing_date_stops_neither_other_dates_nor_other_streams(definitions:
         "1 of 3 dates of study/events could not be loaded: study/2026-03-02/events.ndjson.gz"
     )
     assert {load.extract_date.day for load in active_loads(home).values() if load.stream == "events"} == {1, 3}
+
+
+def load_pending(home: Home, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    """Load what is new, in the runs that the schedule asks for."""
+    outlook = look(home)
+    for run in runs_of_the_night(outlook, outlook.pending, ALL_STREAMS):
+        definitions.resolve_job_def(LOAD).execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags=run.dates.tags,
+            asset_selection=[dg.AssetKey([stream.system, stream.name]) for stream in run.streams],
+            run_config=load_config(run.streams, only_new=True),
+        )
+
+
+def test_only_the_failing_date_of_the_failing_stream_is_red_and_no_more_after_its_repair(
+    definitions: dg.Definitions, home: Home
+) -> None:
+    for day in (1, 2, 3, 5):
+        deliver(home, day)
+    (home.landing / "study" / "2026-03-03" / "topics.ndjson").write_text("")
+    broken = home.landing / "study" / "2026-03-02" / "events.ndjson"
+    whole = broken.read_text()
+    broken.rename(broken.with_name("events.ndjson.gz"))
+    extract_dates = build_extract_dates(home)
+
+    def status(key: dg.AssetKey) -> dict[int, str | None]:
+        keys = [f"2026-03-{day:02}" for day in range(1, 6)]
+        found = instance.get_status_by_partition(key, keys, extract_dates) or {}
+        return {int(day[-2:]): state.value for day, state in found.items() if state}
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        load_pending(home, definitions, instance)
+        good = "MATERIALIZED"
+        assert status(EVENTS) == {1: good, 2: "FAILED", 3: good, 5: good}
+        assert status(TOPICS) == {3: good}
+        broken.with_name("events.ndjson.gz").unlink()
+        broken.write_text(whole)
+        load_pending(home, definitions, instance)
+        assert status(EVENTS) == {1: good, 2: good, 3: good, 5: good}
+        assert status(TOPICS) == {3: good}
+
+
+def test_a_run_whose_process_was_killed_is_reported_as_failed(definitions: dg.Definitions) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_job_def(LOAD)
+        killed, alive = (
+            instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: str(process)})
+            for process in (gone.pid, os.getppid())
+        )
+        bury_dead_runs(instance, JOBS)
+        statuses = {run.run_id: run.status for run in instance.get_runs()}
+    assert statuses[killed.run_id] is dg.DagsterRunStatus.FAILURE
+    assert statuses[alive.run_id] is dg.DagsterRunStatus.STARTED
 
 
 def test_the_check_of_a_bad_date_shows_which_rows_and_not_what_they_held(

@@ -54,8 +54,8 @@ def test_a_night_a_broken_file_and_a_rebuild(home: Home) -> None:
     """One test, for each command takes its seconds: they tell one story."""
     night = run(home, "nightly")
     assert night.returncode == 0, night.stdout + night.stderr
-    assert "loaded     4 extract date(s), 2026-01-05 to 2026-01-08" in night.stdout
-    assert "  blocking " not in night.stdout
+    assert "loaded     4 extract dates, 2026-01-05 to 2026-01-08" in night.stdout
+    assert " warned, " in night.stdout
     sessions = published(home, "from marts.study_sessions order by all")
     assert sessions
     before = home.published.stat().st_ino
@@ -63,9 +63,12 @@ def test_a_night_a_broken_file_and_a_rebuild(home: Home) -> None:
     broken = home.landing / "study" / "2026-01-09" / "events.ndjson.gz"
     broken.parent.mkdir()
     broken.write_bytes(b"not gzip")
+    (home.landing / "study" / "notes.txt").touch()
     second = run(home, "nightly")
     assert second.returncode == 1
     assert "study/2026-01-09/events.ndjson.gz" in second.stdout
+    assert "loaded     no date: 1 extract could not be read" in second.stdout
+    assert "not read: study/notes.txt: " in second.stdout
     assert home.published.stat().st_ino != before  # what could be loaded is published all the same
 
     rebuilt = run(home, "rebuild")
@@ -104,3 +107,9 @@ def test_dates_that_are_the_wrong_way_round(home: Home) -> None:
     wrong = run(home, "nightly", "--from", "2026-01-06", "--to", "2026-01-05")
     assert wrong.returncode == 2
     assert "is later than --to" in wrong.stderr
+
+
+def test_a_date_that_is_none(home: Home) -> None:
+    wrong = run(home, "nightly", "--from", "05.01.2026")
+    assert wrong.returncode == 2
+    assert "'05.01.2026' is not a date as YYYY-MM-DD" in wrong.stderr

@@ -41,20 +41,27 @@ def test_a_ledger_that_the_lake_does_not_bear_out() -> None:
     [(0, True, "WARN"), (5, True, "WARN"), (6, False, "WARN"), (20, False, "WARN"), (21, False, "ERROR")],
 )
 def test_the_limits_of_rejection(rows: int, passed: bool, severity: str) -> None:
-    verdict = checks.rejection_rate([rejecting(rows)], lambda: [{"source_file": "f", "reason": "malformed"}])
+    verdict = checks.rejection_rate([rejecting(rows)], lambda _: [{"source_file": "f", "reason": "malformed"}])
     assert (verdict.passed, verdict.severity.value) == (passed, severity)
     assert ("sample" in verdict.metadata) is bool(rows)
 
 
 def test_one_bad_date_does_not_hide_among_good_ones() -> None:
     good = [replace(LOAD, extract_date=D + timedelta(days=n)) for n in range(1, 9)]
-    verdict = checks.rejection_rate([rejecting(50), *good], lambda: [])
+    verdict = checks.rejection_rate([rejecting(50), *good], lambda _: [])
     assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert verdict.description.startswith("2026-03-10:")
+    assert verdict.description.startswith("2026-03-10: more than 20% of the rows")
+
+
+def test_the_sample_is_of_the_dates_that_reject_too_much() -> None:
+    asked: list[Load] = []
+    little = replace(rejecting(5), extract_date=D + timedelta(days=1))
+    checks.rejection_rate([rejecting(50), little], lambda loads: asked.extend(loads) or [])
+    assert asked == [rejecting(50)]
 
 
 def test_no_load_is_no_rejection() -> None:
-    assert checks.rejection_rate([], lambda: []).passed
+    assert checks.rejection_rate([], lambda _: []).passed
 
 
 def test_missing_and_empty_extracts() -> None:
@@ -76,7 +83,7 @@ def test_drift_names_field_type_and_rows() -> None:
     drifting = replace(LOAD, drift=(Drift("mood", "session_start", "unknown_field", 7),))
     verdict = checks.schema_drift([drifting, drifting])
     assert not verdict.passed
-    assert "mood of session_start in 14 row(s)" in verdict.description
+    assert "mood of session_start in 14 rows" in verdict.description
 
 
 def test_many_duplicates_warn_and_a_few_do_not() -> None:

@@ -4,20 +4,23 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from ingestion.contract import load_contracts
 from ingestion.extracts import Extract, ExtractFile
 from orchestration.partitions import DateRange
 from orchestration.planning import (
     Attempt,
+    LoadRun,
+    Loads,
     Outlook,
     arrivals,
-    dates_of_the_night,
     decide_transformation,
-    delivered_streams,
     due_date,
     lake_version,
+    load_runs,
     ranges,
     read_sightings,
-    undisturbed,
+    runs_of_the_night,
+    within,
     write_sightings,
 )
 
@@ -29,6 +32,18 @@ def day(offset: int) -> date:
     return D + timedelta(days=offset)
 
 
+STREAMS = [stream for contract in load_contracts().values() for stream in contract.streams]
+
+
+def named(run: LoadRun) -> set[str]:
+    return {f"{stream.system}/{stream.name}" for stream in run.streams}
+
+
+def night(landing: list[Extract], pending: list[Extract], loads: Loads) -> list[tuple[DateRange, set[str]]]:
+    runs = runs_of_the_night(Outlook(landing, pending, loads), pending, STREAMS, due_date(loads, NIGHT))
+    return [(run.dates, named(run)) for run in runs]
+
+
 def extract(extract_date: date, stream: str = "events", size: int = 10, missing: bool = False) -> Extract:
     name = f"{stream}.ndjson"
     path = Path("/landing/study") / str(extract_date) / name
@@ -36,17 +51,28 @@ def extract(extract_date: date, stream: str = "events", size: int = 10, missing:
 
 
 class TestRanges:
-    def test_one_run_takes_dates_with_small_gaps(self) -> None:
-        assert ranges([day(3), day(0), day(1)]) == [DateRange(day(0), day(3))]
+    def test_hold_the_dates_and_no_other(self) -> None:
+        assert ranges([day(3), day(0), day(1)]) == [DateRange(day(0), day(1)), DateRange(day(3), day(3))]
 
-    def test_a_correction_of_an_old_date_is_a_run_of_its_own(self) -> None:
-        assert ranges([day(-300), day(0)]) == [DateRange(day(-300), day(-300)), DateRange(day(0), day(0))]
-
-    def test_no_dates_no_runs(self) -> None:
+    def test_no_dates_no_ranges(self) -> None:
         assert ranges([]) == []
 
-    def test_what_still_arrives_is_left_out(self) -> None:
-        assert undisturbed([day(0), day(1), day(3)], [day(2)]) == [DateRange(day(0), day(1)), DateRange(day(3), day(3))]
+
+class TestLoadRuns:
+    def test_streams_of_the_same_dates_share_a_run(self) -> None:
+        places = {("study", "events", day(n)) for n in range(3)} | {("assessment", "events", day(n)) for n in range(3)}
+        (run,) = load_runs(places, STREAMS)
+        assert run.dates == DateRange(day(0), day(2))
+        assert named(run) == {"study/events", "assessment/events"}
+
+    def test_no_run_takes_a_stream_on_a_date_that_it_has_no_extract_of(self) -> None:
+        """A run that fails counts everything that it was to load and did not as failed."""
+        places = {("study", "events", day(0)), ("study", "events", day(1)), ("study", "topics", day(1))}
+        runs = load_runs(places, STREAMS)
+        assert [(run.dates, named(run)) for run in runs] == [
+            (DateRange(day(0), day(1)), {"study/events"}),
+            (DateRange(day(1), day(1)), {"study/topics"}),
+        ]
 
 
 class TestTheDateThatIsDue:
@@ -71,67 +97,79 @@ class TestTheDateThatIsDue:
 
 
 class TestTheNight:
-    def test_takes_new_dates_missed_ones_included(self) -> None:
+    def test_takes_what_is_new_passed_over_dates_included(self) -> None:
         pending = [extract(day(-2)), extract(day(0))]
-        assert dates_of_the_night(Outlook(pending, pending, {}), D, NIGHT) == [DateRange(day(-2), day(0))]
+        assert night(pending, pending, {}) == [
+            (DateRange(day(-2), day(-2)), {"study/events"}),
+            (DateRange(D, D), {"study/events"}),
+        ]
 
     def test_takes_the_due_date_so_that_its_absence_is_noticed(self) -> None:
         loads = {("study", "events", day(-1)): datetime(2026, 3, 10, 2, 5)}
-        assert dates_of_the_night(Outlook([], [], loads), D, NIGHT) == [DateRange(D, D)]
+        assert night([], [], loads) == [(DateRange(D, D), {"study/events"})]
+
+    def test_takes_what_is_due_of_one_stream_though_the_others_came(self) -> None:
+        loads = {
+            ("study", "events", D): datetime(2026, 3, 11, 1, 0),
+            ("assessment", "events", day(-1)): datetime(2026, 3, 10, 2, 5),
+        }
+        assert night([], [], loads) == [(DateRange(D, D), {"assessment/events"})]
+
+    def test_notices_a_stream_of_the_same_system_that_did_not_come(self) -> None:
+        """In a run of its own, so that it does not fail with what came."""
+        session = replace(extract(D, "test_sessions"), system="assessment")
+        loads = {("assessment", "events", day(-100)): NIGHT}
+        assert night([session], [session], loads) == [
+            (DateRange(D, D), {"assessment/test_sessions"}),
+            (DateRange(D, D), {"assessment/events"}),
+        ]
+
+    def test_waits_for_no_snapshot(self) -> None:
+        loads = {("study", "topics", day(-1)): NIGHT}
+        assert night([extract(D)], [extract(D)], loads) == [(DateRange(D, D), {"study/events"})]
 
     def test_takes_nothing_where_all_is_loaded(self) -> None:
         loads = {("study", "events", D): datetime(2026, 3, 11, 1, 0)}
-        assert dates_of_the_night(Outlook([extract(D)], [], loads), D, NIGHT) == []
+        assert night([extract(D)], [], loads) == []
 
     def test_leaves_a_date_that_no_run_can_take_yet(self) -> None:
-        pending = [extract(day(0)), extract(day(2))]
-        assert dates_of_the_night(Outlook(pending, pending, {}), D, NIGHT) == [DateRange(D, D)]
-
-    def test_takes_the_streams_that_were_ever_delivered(self) -> None:
-        from ingestion.contract import load_contracts
-
-        streams = [stream for contract in load_contracts().values() for stream in contract.streams]
-        loads = {("assessment", "events", day(-5)): NIGHT}
-        found = delivered_streams(Outlook([extract(D)], [], loads), streams)
-        assert {(stream.system, stream.name) for stream in found} == {("study", "events"), ("assessment", "events")}
+        assert within([extract(day(0)), extract(day(2))], DateRange(day(-9), D)) == [extract(D)]
 
 
 class TestArrivals:
     def test_a_file_is_taken_when_it_lies_unchanged(self) -> None:
         first = arrivals([extract(D)], frozenset(), {}, NIGHT)
-        assert (first.dates, first.waiting) == ([], 1)
+        assert (first.extracts, first.waiting) == ([], 1)
         grown = arrivals([extract(D, size=20)], frozenset(), first.sightings, NIGHT + timedelta(minutes=3))
-        assert grown.dates == []
+        assert grown.extracts == []
         settled = arrivals([extract(D, size=20)], frozenset(), grown.sightings, NIGHT + timedelta(minutes=6))
-        assert settled.dates == [DateRange(D, D)]
+        assert settled.extracts == [extract(D, size=20)]
 
     def test_a_manifest_that_names_the_files_shortens_the_wait(self) -> None:
         complete = frozenset([extract(D)])
         first = arrivals([extract(D)], complete, {}, NIGHT)
-        assert arrivals([extract(D)], complete, first.sightings, NIGHT + timedelta(seconds=30)).dates == [
-            DateRange(D, D)
-        ]
+        assert arrivals([extract(D)], complete, first.sightings, NIGHT + timedelta(seconds=30)).extracts == [extract(D)]
 
     def test_a_file_that_the_manifest_names_is_waited_for(self) -> None:
         first = arrivals([extract(D, missing=True)], frozenset(), {}, NIGHT)
         later = arrivals([extract(D, missing=True)], frozenset(), first.sightings, NIGHT + timedelta(hours=5))
-        assert (later.dates, later.waiting) == ([], 1)
+        assert (later.extracts, later.waiting) == ([], 1)
 
     def test_a_date_waits_for_all_its_streams(self) -> None:
         first = arrivals([extract(D)], frozenset(), {}, NIGHT)
         both = arrivals([extract(D), extract(D, "topics")], frozenset(), first.sightings, NIGHT + timedelta(minutes=3))
-        assert both.dates == []
+        assert both.extracts == []
 
     def test_what_was_asked_for_is_not_asked_for_again(self) -> None:
         """An extract that cannot be read stays new; without this it would start a failing run every half minute."""
         first = arrivals([extract(D)], frozenset(), {}, NIGHT)
         asked = arrivals([extract(D)], frozenset(), first.sightings, NIGHT + timedelta(minutes=3))
-        assert asked.dates
+        assert asked.extracts
         again = arrivals([extract(D)], frozenset(), asked.sightings, NIGHT + timedelta(minutes=6))
-        assert (again.dates, again.waiting) == ([], 0)
+        assert (again.extracts, again.waiting) == ([], 0)
         repaired = arrivals([extract(D, size=9)], frozenset(), again.sightings, NIGHT + timedelta(minutes=9))
         later = arrivals([extract(D, size=9)], frozenset(), repaired.sightings, NIGHT + timedelta(minutes=12))
-        assert later.dates == [DateRange(D, D)]
+        assert later.extracts == [extract(D, size=9)]
 
     def test_sightings_survive_the_cursor(self) -> None:
         seen = arrivals([extract(D)], frozenset(), {}, NIGHT).sightings

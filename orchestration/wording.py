@@ -1,0 +1,19 @@
+"""How messages word what they tell. What belongs here: words alone."""
+
+from collections.abc import Sequence
+
+
+def counted(number: int, thing: str) -> str:
+    """A number and what it counts: "1 date", "2 dates"."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:
+    """What lies in landing and is no extract, a line each; of many, the first."""
+    lines = [f"not read: {warning.removesuffix('; ignored')}" for warning in warnings[:most]]
+    return lines + ([f"not read: {len(warnings) - most:,} more"] if len(warnings) > most else [])
+
+
+def told_later(extracts: int) -> str:
+    """That some extracts are of dates that no run can take yet."""
+    return f"{counted(extracts, 'extract')} of dates outside the partitions: reload the definitions to load them"

@@ -30,8 +30,10 @@ from orchestration.resources import Progress, Writer
 from orchestration.translator import Translator
 from orchestration.wording import counted, not_read
 
-LEDGER = dg.AssetKey(["lake", "loads"])
-QUARANTINE = dg.AssetKey(["lake", "quarantine"])
+# The graph reads in one direction: lake -> the systems -> operations -> published.
+LAKE = "lake"
+LEDGER = dg.AssetKey([LAKE, "loads"])
+QUARANTINE = dg.AssetKey([LAKE, "quarantine"])
 PUBLISHED_MARTS = dg.AssetKey(["published_marts"])
 
 
@@ -69,7 +71,7 @@ def build_stream_asset(
     spec = dg.AssetSpec(
         key,
         description=stream.description,
-        group_name=stream.system,
+        group_name=LAKE,
         kinds={"delta", "raw"},
         owners=[_owner(contract)] if contract.owner else [],
         skippable=True,
@@ -167,14 +169,14 @@ def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             LEDGER,
             deps=deps,
-            group_name="lake",
+            group_name=LAKE,
             kinds={"delta", "raw"},
             description="Where every row read went, a row a load.",
         ),
         dg.AssetSpec(
             QUARANTINE,
             deps=deps,
-            group_name="lake",
+            group_name=LAKE,
             kinds={"delta", "raw"},
             description="Rows that broke their contract, whole.",
         ),

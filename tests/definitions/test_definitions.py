@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import socket
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import dagster as dg
@@ -75,6 +76,16 @@ def test_the_graph_reads_well(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
         assert spec.group_name != "default", key
         assert spec.description, key
         assert spec.kinds, key
+
+
+def test_the_groups_follow_each_other_in_one_direction(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    """Streams, models and books once shared groups: the collapsed graph had arrows both ways."""
+    group = {key: spec.group_name or "" for key, spec in graph.items()}
+    behind = {
+        name: {group[dep.asset_key] for key, spec in graph.items() if group[key] == name for dep in spec.deps} - {name}
+        for name in group.values()
+    }
+    assert [*TopologicalSorter(behind).static_order()][0] == "lake"  # a cycle raises
 
 
 def test_streams_and_models_are_one_graph(graph: dict[dg.AssetKey, dg.AssetSpec]) -> None:

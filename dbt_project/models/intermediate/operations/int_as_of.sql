@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', group='lake') }}
 
 with newest as (
     select {{ start_of(days_after('max(extract_date)', 1)) }} as end_of_newest_load

@@ -250,7 +250,8 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Attach the in-memory database `lake`: views over the active loads, as of now.
 
     `lake.raw.<system>_<stream>` for every stream of every contract, empty where nothing was loaded; `lake.raw.loads`,
-    `lake.raw.quarantine` and `lake.raw.failed_loads`. Called again, it shows what is active then.
+    `lake.raw.quarantine`, `lake.raw.failed_loads`, and `lake.raw.contracts` with the hash of each system's contract as it
+    is today. Called again, it shows what is active then.
     """
     lake = Lake(home)
     con.execute("attach if not exists ':memory:' as lake")
@@ -271,6 +272,8 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
         f"create or replace view lake.raw.failed_loads as select {_names(FAILED_COLUMNS)}"
         f" from ({ledger}) where status = 'failed'"
     )
+    contracts = ", ".join(f"({quoted(c.system)}, {quoted(c.sha256)})" for c in load_contracts().values())
+    con.execute(f"create or replace view lake.raw.contracts as from (values {contracts}) as _(system, sha256)")
     quarantine = lake.quarantine.rows_of(lake.quarantine.files())
     con.execute(
         f"create or replace view lake.raw.quarantine as select {_names(QUARANTINE_COLUMNS)} from ({quarantine})"

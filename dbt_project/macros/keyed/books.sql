@@ -50,12 +50,13 @@ What the keyed models remember, in the schema `keyed` of the database that holds
     )
 {%- endmacro %}
 
-{# What a model's rows depend on besides its producers: its own code and the project's settings. As-of has a rule of its own. #}
+{# What a model's rows depend on besides its producers: its own code, the project's settings, and on the lake the contracts. As-of has a rule of its own. #}
 {% macro keyed_settings() %}
     {%- set settings = [keyed_code(model.unique_id)] -%}
     {%- for name in ['inactivity_minutes', 'complete_scroll_depth_percent', 'abandoned_after_hours'] -%}
         {%- do settings.append(name ~ '=' ~ var(name)) -%}
     {%- endfor -%}
+    {%- for hash in contract_hashes(config.get('meta')['keyed']) -%}{%- do settings.append(hash) -%}{%- endfor -%}
     {{ return(local_md5(settings | join('|'))) }}
 {% endmacro %}
 

@@ -23,6 +23,16 @@ both ways. New, changed and withdrawn dates alike turn up as unapplied, and only
     {{ return(dates) }}
 {% endmacro %}
 
+{# The hashes of the contracts of the systems whose loads a model applies. #}
+{% macro contract_hashes(keyed) %}
+    {%- if not keyed.get('loads') -%}{{ return([]) }}{%- endif -%}
+    {%- set lake = source('lake', 'loads') -%}
+    {%- set systems = keyed['loads'] | map('first') | unique | join("', '") -%}
+    {{ return(run_query(
+        "select sha256 from " ~ lake.database ~ "." ~ lake.schema ~ ".contracts where system in ('" ~ systems ~ "') order by sha256"
+    ).columns[0].values()) }}
+{% endmacro %}
+
 {% macro in_dates(column, dates) -%}
     {%- if dates %}{{ column }} in ({% for date in dates %}date '{{ date }}'{{ ', ' if not loop.last }}{% endfor %}){% else %}false{% endif -%}
 {%- endmacro %}

@@ -250,8 +250,8 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Attach the in-memory database `lake`: views over the active loads, as of now.
 
     `lake.raw.<system>_<stream>` for every stream of every contract, empty where nothing was loaded; `lake.raw.loads`,
-    `lake.raw.quarantine`, `lake.raw.failed_loads`, and `lake.raw.contracts` with the hash of each system's contract as it
-    is today. Called again, it shows what is active then.
+    `lake.raw.quarantine`, `lake.raw.failed_loads`, and `lake.raw.contracts` with the hash of each system's contract of
+    today. Called again, it shows what is active then.
     """
     lake = Lake(home)
     con.execute("attach if not exists ':memory:' as lake")

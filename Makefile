@@ -52,7 +52,7 @@ format: setup ## Let the formatters rewrite the code
 
 lock: setup ## Pin the newest allowed versions anew, with hashes
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --no-header --upgrade \
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --upgrade \
 		--extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## Remove the environment and what dbt compiled; the data stays

@@ -21,6 +21,17 @@ FieldType = Literal[
     "text", "id", "uuid", "int", "decimal", "bool", "timestamp", "object", "list", "uuid_list", "number_or_text", "any"
 ]
 Privacy = Literal["plain", "id", "free_text", "ip", "user_agent"]
+# Why a row is rejected when it is loaded, in the order in which the checks run.
+Reason = Literal[
+    "malformed",
+    "batch_too_large",
+    "unknown_event_type",
+    "missing_field",
+    "invalid_field",
+    "payload_too_large",
+    "timestamp_out_of_range",
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
 Keep = Literal["hash", "scrubbed"]
 Kind = Literal["events", "batches", "reference"]
 

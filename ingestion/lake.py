@@ -24,21 +24,11 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
 
-from ingestion.contract import Stream, load_contracts, raw_columns
+from ingestion.contract import REASONS, Stream, load_contracts, raw_columns
 from ingestion.home import Home
 from ingestion.sql import identifier, quoted
 
 Columns = tuple[tuple[str, str], ...]  # (name, DuckDB type)
-
-REASONS = (
-    "malformed",
-    "batch_too_large",
-    "unknown_event_type",
-    "missing_field",
-    "invalid_field",
-    "payload_too_large",
-    "timestamp_out_of_range",
-)
 
 QUARANTINE_COLUMNS: Columns = (
     ("system", "VARCHAR"),

@@ -16,12 +16,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from ingestion.contract import REASONS
 from ingestion.extracts import RecordedFile
 from ingestion.home import Home
 from ingestion.lake import (
     FAILED_COLUMNS,
     LEDGER_COLUMNS,
-    REASONS,
     Lake,
     attach_lake,
     find_stream,

@@ -28,21 +28,12 @@ import duckdb
 
 from ingestion import values
 from ingestion.canonical import hash64_sql, respelled_sql
-from ingestion.contract import EventType, Field, Stream, raw_columns
+from ingestion.contract import EventType, Field, Reason, Stream, raw_columns
 from ingestion.exact import Exact
 from ingestion.privacy import keyed_hash
 from ingestion.sql import quoted
 from ingestion.values import json_text, quote_list
 
-Reason = Literal[
-    "malformed",
-    "batch_too_large",
-    "unknown_event_type",
-    "missing_field",
-    "invalid_field",
-    "payload_too_large",
-    "timestamp_out_of_range",
-]
 MAX_PAYLOAD_BYTES = 4096
 EARLIEST = datetime(2000, 1, 1)
 GRACE = timedelta(hours=24)  # after the end of the extract date: clocks differ

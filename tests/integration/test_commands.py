@@ -6,13 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
+from deltalake import DeltaTable
 
 from ingestion.demo import generate
+from ingestion.extracts import discover
 from ingestion.home import Home
+from ingestion.load import load_extract, pending
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,23 @@ def test_a_night_a_broken_file_and_a_rebuild(home: Home) -> None:
     assert "loaded     no date: 1 extract could not be read" in second.stdout
     assert "not read: study/notes.txt: " in second.stdout
     assert home.published.stat().st_ino != before  # what could be loaded is published all the same
+
+    # A rejected row is lost from the lake between its load and the transformation: nothing is published.
+    before = home.published.stat().st_ino
+    rejected = home.landing / "study" / "2026-01-10" / "events.ndjson"
+    rejected.parent.mkdir()
+    rejected.write_text("torn\n")
+    for extract in pending(home, date(2026, 1, 10)):
+        load_extract(home, extract)
+    quarantine = DeltaTable(str(home.lake / "quarantine"))
+    quarantine.delete("extract_date = '2026-01-10'")
+    blocked = run(home, "nightly")
+    assert blocked.returncode == 1
+    assert "books_balance" in blocked.stdout
+    assert home.published.stat().st_ino == before
+    for extract in discover(home).extracts:
+        if extract.extract_date == date(2026, 1, 10):
+            load_extract(home, extract)
 
     rebuilt = run(home, "rebuild")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr

@@ -159,6 +159,7 @@ def is_plain(field: Field, j: str) -> str | None:
 
 
 def _canonical_number(j: str) -> str:
+    """By value, of a number for which `_is_sure_number` holds: it has no exponent."""
     return f"CASE WHEN contains({j}, '.') THEN rtrim(rtrim({j}, '0'), '.') ELSE {j} END"
 
 

@@ -164,22 +164,11 @@ def _load_metadata(load: Load) -> dict[str, Any]:
 
 def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
     """What each load writes beside its stream: the ledger and the quarantine, as the models see them."""
+    tables = {LEDGER: "Where every row read went, a row a load.", QUARANTINE: "Rows that broke their contract, whole."}
     deps = [stream_key(stream) for stream in streams]
     return [
-        dg.AssetSpec(
-            LEDGER,
-            deps=deps,
-            group_name=LAKE,
-            kinds={"delta", "raw"},
-            description="Where every row read went, a row a load.",
-        ),
-        dg.AssetSpec(
-            QUARANTINE,
-            deps=deps,
-            group_name=LAKE,
-            kinds={"delta", "raw"},
-            description="Rows that broke their contract, whole.",
-        ),
+        dg.AssetSpec(key, deps=deps, group_name=LAKE, kinds={"delta", "raw"}, description=description)
+        for key, description in tables.items()
     ]
 
 

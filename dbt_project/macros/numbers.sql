@@ -1,4 +1,4 @@
-{# How numbers are made, once: see the preamble of docs/reference/numbers.md. #}
+{# How the numbers of the marts are made, each once: exact seconds, null ratios, sums that stop at a limit. #}
 
 {# Microseconds (bigint) as seconds, exact: DECIMAL(18,6). #}
 {% macro seconds(microseconds) %}cast(cast({{ microseconds }} as decimal(18, 0)) * 0.000001 as decimal(18, 6)){% endmacro %}

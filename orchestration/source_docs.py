@@ -33,7 +33,8 @@ def render() -> str:
     source = {
         "name": "lake",
         "description": "The raw lake, as views over the active files of its Delta tables.",
-        "database": "lake",
+        # Where the engine has databases; elsewhere the schema alone.
+        "database": "{{ 'lake' if target.database else none }}",
         "schema": "raw",
         "tables": [_table(stream) for stream in streams],
     }

@@ -2,26 +2,27 @@
 {% macro mart_facts(mart) %}
     {%- set node = keyed_node(mart.identifier) if execute else {'config': {'meta': {}, 'materialized': 'table'}} -%}
     {%- set date = node['config']['meta'].get('date_column') -%}
-    {%- set is_keyed = node['config']['materialized'] == 'keyed' -%}
     select
         '{{ mart.identifier }}' as mart,
-        {% if is_keyed -%}
         build.row_count,
         {{ table_bytes(mart) }} as bytes,
         {{ _date_bound('min', date, mart) }} as first_date,
         {{ _date_bound('max', date, mart) }} as last_date,
         build.built_at,
-        md5(cast(build.row_count as varchar) || ':' || cast(build.content_sum as varchar)) as content_hash
-    from ({{ keyed_last_build(mart.identifier) }}) as build
-        {%- else -%}
-        counted.row_count,
-        {{ table_bytes(mart) }} as bytes,
-        {{ _date_bound('min', date, mart) }} as first_date,
-        {{ _date_bound('max', date, mart) }} as last_date,
-        {{ built_now() }} as built_at,
-        md5(cast(counted.row_count as varchar) || ':' || cast({{ content_sum(mart, mart) if execute else 'null' }} as varchar)) as content_hash
-    from (select count(*) as row_count from {{ mart }}) as counted
-        {%- endif %}
+        md5(cast(build.row_count as string) || ':' || cast(build.content_sum as string)) as content_hash
+    from (
+        {%- if node['config']['materialized'] == 'keyed' -%}{{ keyed_last_build(mart.identifier) }}
+        {%- else -%}{{ counted_build(mart) }}{%- endif -%}
+    ) as build
+{%- endmacro %}
+
+{# Rows and content sum of a table by a scan of it; of a keyed model the books have them. #}
+{% macro counted_build(relation) -%}
+    select
+        count(*) as row_count,
+        {{ content_sum(relation, relation) if execute else 'null' }} as content_sum,
+        {{ built_now() }} as built_at
+    from {{ relation }}
 {%- endmacro %}
 
 {% macro _date_bound(bound, date, mart) -%}

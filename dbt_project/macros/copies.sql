@@ -3,7 +3,7 @@ Copies of one row, over all dates and files: the one that is first by (extract d
 each other one is compared with it and is a duplicate or a conflict.
 #}
 {% macro copy_number(identity) -%}
-    row_number() over (partition by {{ identity }} order by {{ _order_of_copies() }})
+    cast(row_number() over (partition by {{ identity }} order by {{ _order_of_copies() }}) as bigint)
 {%- endmacro %}
 
 {% macro copy_status(identity) -%}

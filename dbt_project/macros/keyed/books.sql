@@ -8,11 +8,13 @@ What the keyed models remember, in the schema `keyed` of the database that holds
   <model>__changes   the change log: per batch, the logged columns of rows that came, went or changed.
 #}
 {% macro warehouse_database() %}{{ return(target.database) }}{% endmacro %}
-{% macro marts_database() %}{{ return('daybook' if target.type == 'duckdb' else target.database) }}{% endmacro %}
+{% macro marts_database() %}{{ return(adapter.dispatch('marts_database')()) }}{% endmacro %}
+{% macro default__marts_database() %}{{ return('daybook') }}{% endmacro %}
 
 {% macro keyed_books(database, table) %}{{ return(database ~ '.keyed.' ~ table) }}{% endmacro %}
 
-{% macro keyed_books_setup(database) %}
+{% macro keyed_books_setup(database) %}{{ return(adapter.dispatch('keyed_books_setup')(database)) }}{% endmacro %}
+{% macro default__keyed_books_setup(database) %}
     create schema if not exists {{ database }}.keyed;
     create table if not exists {{ keyed_books(database, 'builds') }} (
         model varchar, generation varchar, batch bigint, settings varchar, as_of timestamp,
@@ -34,7 +36,8 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 {% macro keyed_temp(part) %}{{ return('temp.' ~ this.identifier ~ '__' ~ part) }}{% endmacro %}
 {% macro keyed_log(producer) %}{{ return(keyed_books(keyed_node(producer).database, producer ~ '__changes')) }}{% endmacro %}
 
-{% macro keyed_last_build(name) %}
+{% macro keyed_last_build(name) %}{{ return(adapter.dispatch('keyed_last_build')(name)) }}{% endmacro %}
+{% macro default__keyed_last_build(name) %}
     {%- set builds = keyed_books(keyed_node(name).database, 'builds') -%}
     select * from {{ builds }} where model = '{{ name }}' order by batch desc limit 1
 {%- endmacro %}
@@ -103,7 +106,8 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 Drops what nobody needs any more: builds and progress that are not the last, and log entries that every consumer has taken.
 In one place, at the end of the run: two consumers that prune at once would conflict.
 #}
-{% macro keyed_books_prune(database) %}
+{% macro keyed_books_prune(database) %}{{ return(adapter.dispatch('keyed_books_prune')(database)) }}{% endmacro %}
+{% macro default__keyed_books_prune(database) %}
     {%- if execute -%}
     {%- set builds = keyed_books(database, 'builds') -%}
     {%- set progress = keyed_books(database, 'progress') -%}

@@ -7,10 +7,10 @@ no two rows share a text.
     {%- set parts = [] -%}
     {%- for column in adapter.get_columns_in_relation(relation) | sort(attribute='name') -%}
         {%- set text -%}
-            {%- if column.dtype | lower in ('double', 'float') -%}cast(cast({{ column.quoted }} as decimal(28, 9)) as varchar)
-            {%- else -%}cast({{ column.quoted }} as varchar){%- endif -%}
+            {%- if column.dtype | lower in ('double', 'float') -%}{{ double_text(column.quoted) }}
+            {%- else -%}cast({{ column.quoted }} as string){%- endif -%}
         {%- endset -%}
-        {%- do parts.append("coalesce(cast(length(" ~ text ~ ") as varchar) || ':' || " ~ text ~ ", '-')") -%}
+        {%- do parts.append("coalesce(cast(length(" ~ text ~ ") as string) || ':' || " ~ text ~ ", '-')") -%}
     {%- endfor -%}
     (select coalesce(sum(cast({{ text_hash(parts | join(' || ')) }} as decimal(38, 0))), 0) from {{ rows }})
 {%- endmacro %}

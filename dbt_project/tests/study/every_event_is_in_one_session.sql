@@ -3,7 +3,7 @@
 with held as (
     select count(*) as events
     from {{ ref('stg_study__events') }}
-    where event_type not like 'streak\_%' escape '\'
+    where event_type not like 'streak!_%' escape '!'
 ),
 
 counted as (

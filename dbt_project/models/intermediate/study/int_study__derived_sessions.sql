@@ -13,7 +13,7 @@
 with events as (
     select {{ session_event_columns() | join(', ') }}
     from {{ touched_rows(ref('int_study__events'), date='event_date') }}
-    where session_id is null and event_type not like 'streak\_%' escape '\'
+    where session_id is null and event_type not like 'streak!_%' escape '!'
 ),
 
 gaps as (

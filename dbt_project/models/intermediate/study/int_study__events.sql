@@ -31,8 +31,8 @@ select
     detected_topics,
     xp_amount,
     -- What a learner does to learn: all but the session's own events, rewards and streaks.
-    event_type not like 'session\_%' escape '\'
-    and event_type not like 'streak\_%' escape '\'
+    event_type not like 'session!_%' escape '!'
+    and event_type not like 'streak!_%' escape '!'
     and event_type not in ('xp_earned', 'level_up', 'achievement_unlocked') as is_learning_event,
     -- Whether the event says that its material is complete. The app's own `is_complete` is reported only.
     event_type = 'material_complete'

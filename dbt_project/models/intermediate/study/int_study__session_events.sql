@@ -5,7 +5,7 @@ select
     false as is_derived,
     {{ session_event_columns() | join(',\n    ') }}
 from {{ ref('int_study__events') }}
-where session_id is not null and event_type not like 'streak\_%' escape '\'
+where session_id is not null and event_type not like 'streak!_%' escape '!'
 
 union all
 

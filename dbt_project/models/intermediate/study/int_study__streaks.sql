@@ -24,6 +24,6 @@ runs as (
 select
     user_id,
     date,
-    row_number() over (partition by user_id, run order by date) as streak_days
+    cast(row_number() over (partition by user_id, run order by date) as bigint) as streak_days
 from runs
 order by date

@@ -16,7 +16,7 @@
 with events as (
     select *
     from {{ touched_rows(ref('int_study__session_events'), date='event_date') }}
-    where event_type like 'material\_%' escape '\'
+    where event_type like 'material!_%' escape '!'
 )
 
 select

@@ -1,0 +1,36 @@
+{# Spark's spelling of what engines spell differently. #}
+
+{% macro spark__microseconds_between(first, second) %}timestampdiff(microsecond, {{ first }}, {{ second }}){% endmacro %}
+
+{% macro spark__minutes_after(timestamp, minutes) %}timestampadd(minute, {{ minutes }}, {{ timestamp }}){% endmacro %}
+
+{% macro spark__integer_divide(dividend, divisor) %}(({{ dividend }}) div ({{ divisor }})){% endmacro %}
+
+{% macro spark__days_after(date, days) %}date_add({{ date }}, {{ days }}){% endmacro %}
+
+{% macro spark__element_of(list) %}explode({{ list }}){% endmacro %}
+
+{% macro spark__text_hash(text) %}cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint){% endmacro %}
+
+{# A cast to text would write 0 as 0E-9 where ANSI mode is off, as dbt has it. #}
+{% macro spark__double_text(number) %}format_number(cast({{ number }} as decimal(28, 9)), '0.000000000'){% endmacro %}
+
+{# A list's type is `array<...>` here; models declare it as `...[]`. #}
+{% macro spark__cast(field, type) -%}
+    cast({{ field }} as {{ 'array<' ~ type[:-2] ~ '>' if type.endswith('[]') else type }})
+{%- endmacro %}
+
+{# The bytes of the files that hold the table now. #}
+{% macro spark__table_bytes(relation) -%}
+    (
+        select coalesce(sum(file_size), 0)
+        from (select distinct _metadata.file_path as file_path, _metadata.file_size as file_size from {{ relation }}) as files
+    )
+{%- endmacro %}
+
+{# Tables are on disk when their statement ends. #}
+{% macro spark__settle_marts_on_disk() %}{% endmacro %}
+
+{% macro spark__tables_beside(relation) %}
+    {{ return(run_query('show tables in ' ~ relation.schema).columns['tableName'].values() | sort) }}
+{% endmacro %}

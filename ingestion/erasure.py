@@ -78,9 +78,7 @@ def erase(home: Home, subject_id: str) -> list[Load]:
         ]
         for table in (lake.quarantine, *(lake.raw(stream) for stream in all_streams())):
             table.vacuum()
-        for database in (home.warehouse, home.marts):
-            for path in (database, database.with_name(f"{database.name}.wal")):
-                path.unlink(missing_ok=True)
+        home.drop_models()
     return replaced
 
 

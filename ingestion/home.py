@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,11 @@ class Home:
         return self.work / "daybook.duckdb"
 
     @property
+    def spark(self) -> Path:
+        """What the Spark engine keeps: links to the lake's active files, its tables, the marts that it hands over."""
+        return self.work / "spark"
+
+    @property
     def published(self) -> Path:
         """What analysts open read-only, at any moment."""
         return self.root / "published" / "daybook.duckdb"
@@ -59,3 +65,15 @@ class Home:
     def writer_lock(self) -> Path:
         """Held by whoever writes the lake or the warehouse."""
         return self.work / "writer.lock"
+
+    def drop_models(self) -> None:
+        """Delete every model, of every engine; the next build makes them anew. Whoever calls holds the writer lock."""
+        for database in (self.warehouse, self.marts):
+            for path in (database, wal_of(database)):
+                path.unlink(missing_ok=True)
+        shutil.rmtree(self.spark, ignore_errors=True)
+
+
+def wal_of(database: Path) -> Path:
+    """The write-ahead log that DuckDB keeps beside a database file."""
+    return database.with_name(f"{database.name}.wal")

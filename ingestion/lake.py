@@ -94,6 +94,11 @@ class Table:
         delta = self._open()
         return [] if delta is None else _paths(delta)
 
+    def stored_columns(self) -> set[str]:
+        """The columns of the table as it lies: without those that the contract gained since its last commit."""
+        delta = self._open()
+        return set() if delta is None else {field.name for field in delta.schema().fields}
+
     def folder(self, partition: Mapping[str, str]) -> Path:
         """Where the files of a partition lie."""
         return self.root.joinpath(*(f"{name}={partition[name]}" for name in self.partition_by))

@@ -5,14 +5,12 @@ itself (`ingestion`), the models (`dbt_project`), the rules of the checks (`chec
 (`publish`).
 """
 
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
-import duckdb
 from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 from pydantic import Field
 
@@ -22,11 +20,13 @@ from ingestion.home import Home
 from ingestion.ledger import Load
 from ingestion.load import Loader, pending
 from orchestration.checks import check_stream, plain, stream_check_specs, stream_key
-from orchestration.databases import rows_of, warehouse_connection
+from orchestration.databases import Row
+from orchestration.engines import Engine, EngineResource
 from orchestration.manifest import Prepared
 from orchestration.partitions import DateRange
-from orchestration.publish import SCHEMA, publish, wal_of
+from orchestration.publish import SCHEMA, publish
 from orchestration.resources import Progress, Writer
+from orchestration.spark import SparkUnavailable
 from orchestration.translator import Translator
 from orchestration.wording import counted, not_read
 
@@ -190,33 +190,40 @@ def build_model_assets(prepared: Prepared, streams: Sequence[Stream]) -> dg.Asse
         context: dg.AssetExecutionContext,
         config: BuildConfig,
         dbt: DbtCliResource,
+        engine: EngineResource,
         writer: Writer,
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[Any]:
         home = writer.home
-        home.work.mkdir(parents=True, exist_ok=True)
-        os.environ["DAYBOOK_HOME"] = str(home.root)  # dbt reads its paths from there
+        chosen = _chosen(engine, home)
         # No log file: dbt spends a second on it, and what it tells is in the run's log.
         args = ["--log-level-file", "none", "build", "--exclude-resource-type", "unit_test"]
         if config.from_lake_alone:
-            for path in (home.warehouse, home.marts):
-                path.unlink(missing_ok=True)
-                wal_of(path).unlink(missing_ok=True)
+            home.drop_models()
             args.append("--full-refresh")
-        # One folder for dbt's artifacts: what it wrote of a run is of use until the next.
-        invocation = dbt.cli(args, context=context, raise_on_error=False, target_path=home.work / "dbt")
-        # DuckDB lets nobody in while dbt writes, so rows are counted, and failures looked at, when it is done.
+        artifacts = chosen.artifacts(home)
+        (artifacts / "run_results.json").unlink(missing_ok=True)  # of the run before
+        invocation = dbt.cli(args, context=context, raise_on_error=False, target_path=artifacts)
+        # Nobody may look into the engine while dbt writes: rows are counted, and failures looked at, when it is done.
         events = []
         for event in invocation.stream():
             events.append(event)
             progress.tell(_count_events(events))
         progress.tell(_count_events(events), last=True)
         successful = invocation.is_successful()
-        yield from _with_findings(events, home, prepared.manifest, translator, invocation, hidden)
+        chosen.collect(home, prepared.manifest)
+        yield from _with_findings(events, chosen, home, prepared.manifest, translator, invocation, hidden)
         if not successful:
             raise dg.Failure(_what_failed(invocation), allow_retries=False)
 
     return models
+
+
+def _chosen(engine: EngineResource, home: Home) -> Engine:
+    try:
+        return engine.chosen(home)
+    except (SparkUnavailable, ValueError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 def _count_events(events: Sequence[object]) -> str:
@@ -229,6 +236,7 @@ def _count_events(events: Sequence[object]) -> str:
 
 def _with_findings(
     events: Sequence[Any],
+    engine: Engine,
     home: Home,
     manifest: Mapping[str, Any],
     translator: Translator,
@@ -239,50 +247,54 @@ def _with_findings(
     if not home.marts.exists():  # dbt did not come so far
         yield from events
         return
-    compiled = {
-        result["unique_id"]: result.get("compiled_code")
-        for result in invocation.get_artifact("run_results.json")["results"]
-    }
-    with warehouse_connection(home) as con:
+    compiled = {result["unique_id"]: result.get("compiled_code") for result in _results(invocation)}
+    with engine.findings(home) as findings:
         for event in events:
-            unique_id = event.metadata["unique_id"].value if "unique_id" in event.metadata else None
-            if isinstance(event, dg.Output) and unique_id:
-                node = manifest["nodes"][unique_id]
+            unique_id = str(event.metadata["unique_id"].value) if "unique_id" in event.metadata else ""
+            node = manifest["nodes"].get(unique_id)
+            if isinstance(event, dg.Output) and node:
                 extra: dict[str, Any] = {}
-                if node["config"]["materialized"] != "view":
-                    (counted,) = rows_of(con, f"select count(*) as n from {node['relation_name']}")
-                    extra["dagster/row_count"] = counted["n"]
+                rows = findings.rows(node) if node["config"]["materialized"] != "view" else None
+                if rows is not None:
+                    extra["dagster/row_count"] = rows
                 lineage = translator.get_asset_spec(manifest, unique_id, None).metadata.get("dagster/column_lineage")
                 if lineage is not None:
                     extra["dagster/column_lineage"] = lineage
                 yield event.with_metadata({**event.metadata, **extra})
-            elif isinstance(event, dg.AssetCheckResult) and not event.passed and unique_id:
-                yield event.with_metadata({**event.metadata, **_failing_rows(con, compiled.get(unique_id), hidden)})
+            elif isinstance(event, dg.AssetCheckResult) and not event.passed and node:
+                sample = _without(hidden, findings.sample(node, compiled.get(unique_id)))
+                yield event.with_metadata({**event.metadata, **({"sample": sample} if sample else {})})
             else:
                 yield event
 
 
-def _failing_rows(con: duckdb.DuckDBPyConnection, query: str | None, hidden: Collection[str]) -> dict[str, Any]:
-    """A few of the rows that a test found, without the columns that name a person."""
-    if not query:
-        return {}
-    rows = rows_of(con, f"select * from ({query}) limit 10")
-    shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
-    return {"sample": dg.MetadataValue.table([dg.TableRecord({k: plain(v) for k, v in row.items()}) for row in shown])}
+def _without(hidden: Collection[str], rows: Sequence[Row]) -> dg.TableMetadataValue | None:
+    """Rows as metadata, without the columns that name a person."""
+    shown = [{name: plain(value) for name, value in row.items() if name not in hidden} for row in rows]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in shown]) if shown else None
 
 
 def _what_failed(invocation: DbtCliInvocation) -> str:
     """What did not pass, in one message, by dbt's own account."""
-    try:
-        results = invocation.get_artifact("run_results.json")["results"]
-    except FileNotFoundError:
-        results = []
     told = [
-        f"{result['unique_id'].split('.')[2]}: {' '.join((result.get('message') or result['status']).split())}"
-        for result in results
+        f"{result['unique_id'].split('.')[2]}: {_in_short(result.get('message') or result['status'])}"
+        for result in _results(invocation)
         if result["status"] in ("error", "fail", "runtime error")
     ]
     return f"{len(told)} of the models and tests failed: " + "; ".join(told) if told else str(invocation.get_error())
+
+
+def _in_short(message: str) -> str:
+    """A message on one line, without the stack of a program that nobody here wrote."""
+    return " ".join(line.strip() for line in message.splitlines() if not re.match(r"\s*(at |\.\.\. \d+ more)", line))
+
+
+def _results(invocation: DbtCliInvocation) -> Sequence[Mapping[str, Any]]:
+    """What dbt says of each node that it ran; nothing where it did not come so far."""
+    try:
+        return list(invocation.get_artifact("run_results.json")["results"])
+    except FileNotFoundError:
+        return []
 
 
 # Publishing

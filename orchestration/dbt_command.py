@@ -1,11 +1,13 @@
-"""The `daybook-dbt` command: dbt, but quick to say its version.
+"""The `daybook-dbt` command: dbt on the engine that `DAYBOOK_ENGINE` names, and quick to say its version.
 
 dagster-dbt asks `dbt --version` before each invocation, and dbt takes three seconds to answer: it looks at every
-adapter and asks PyPI for newer ones. Everything else goes to dbt as it is.
+adapter and asks PyPI for newer ones. On DuckDB everything else goes to dbt as it is; on Spark the lake has to be shown
+first, and what was built handed over behind it.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 
@@ -15,6 +17,10 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"Core:\n  - installed: {version('dbt-core')}")
         return
+    if os.environ.get("DAYBOOK_ENGINE") == "spark":
+        from orchestration.spark import run_dbt
+
+        sys.exit(run_dbt(sys.argv[1:]))
     from dbt.cli.main import cli
 
     cli(prog_name="dbt")

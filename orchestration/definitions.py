@@ -14,6 +14,7 @@ from ingestion.home import Home
 from orchestration import manifest
 from orchestration.assets import build_model_assets, build_published_marts, build_stream_asset, lake_tables
 from orchestration.checks import LEDGER_CHECKS
+from orchestration.engines import EngineResource
 from orchestration.jobs import build_jobs
 from orchestration.partitions import build_extract_dates
 from orchestration.resources import AlertResource, HomeResource, Progress, Writer, dbt_cli
@@ -45,6 +46,7 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
             "writer": Writer(),
             "progress": Progress(),
             "alerts": AlertResource(),
+            "engine": EngineResource(),
             "dbt": dbt_cli(prepared.project),
             **resources,
         },

@@ -45,7 +45,8 @@ class Prepared:
 def prepare(project_dir: Path = PROJECT_DIR) -> Prepared:
     """Read the project's manifest, after compiling the project anew where its files have changed since.
 
-    It is compiled against an empty warehouse in a temporary folder: no database, network or secret is needed. (A
+    It is compiled against an empty DuckDB in a temporary folder: no database, network or secret is needed, and what the
+    assets are does not depend on the engine. (A
     manifest that does not fit its project shows as `KeyError` in the middle of a run, so the files' contents decide,
     not their times.)
     """
@@ -64,13 +65,25 @@ def prepare(project_dir: Path = PROJECT_DIR) -> Prepared:
         return Prepared(project, json.loads(project.manifest_path.read_text()), json.loads(lineage_path.read_text()))
 
 
+def marts_of(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The nodes of the marts."""
+    return [
+        node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["schema"] == "marts"
+    ]
+
+
 def _compile(project_dir: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="daybook-compile-") as home:
         (Path(home) / "work").mkdir()
         done = subprocess.run(
             [dbt_executable(), "--quiet", "compile", "--no-populate-cache", "--target-path", str(_TARGET)],
             cwd=project_dir,
-            env={**os.environ, "DAYBOOK_HOME": home, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+            env={
+                **os.environ,
+                "DAYBOOK_HOME": home,
+                "DAYBOOK_ENGINE": "duckdb",
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -64,8 +64,7 @@ def nightly(home: Home, first: date | None = None, last: date | None = None) -> 
     night = Night()
     prepare_instance(home)
     with writer_lock(home, "make nightly", report=_say):
-        if not discover(home).extracts and not look(home).loads:
-            _write_demo(home)
+        write_demo_where_nothing_is(home)
         outlook = look(home)
         night.warnings += outlook.warnings
         if first or last:
@@ -226,7 +225,10 @@ def _reason(night: Night, check: dg.AssetCheckEvaluation) -> str:
     return f"{counted(int(str(rows.value)), 'failing row')}" + (f" ({about})" if about else "")
 
 
-def _write_demo(home: Home) -> None:
+def write_demo_where_nothing_is(home: Home) -> None:
+    """Demo extracts for a home that has neither extracts nor loads."""
+    if discover(home).extracts or look(home).loads:
+        return
     from ingestion.demo import generate  # its libraries are for the one time that it is needed
 
     _say("landing is empty: writing demo extracts")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion.home import Home
+from ingestion.home import Home, wal_of
 from ingestion.sql import quoted
 from orchestration.databases import count_marts
 
@@ -57,11 +57,6 @@ def publish(home: Home) -> Publication:
     fresh.replace(home.published)
     _sync_folder(home.published.parent)
     return Publication(home.published, home.published.stat().st_size, rows)
-
-
-def wal_of(database: Path) -> Path:
-    """The write-ahead log that DuckDB keeps beside a database file."""
-    return database.with_name(database.name + ".wal")
 
 
 def _strip(database: Path) -> dict[str, int]:

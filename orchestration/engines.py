@@ -1,0 +1,156 @@
+"""The engines that can run the models: DuckDB in files of the home, or Spark. One resource drives either.
+
+What belongs here: what differs between them before and after a dbt run. What does not: the dbt run itself (`assets`),
+Spark's connection (`spark`), and SQL, which differs in the project's macros alone.
+
+Whichever engine builds, the marts end up in `work/daybook.duckdb`: the checks, and publishing, are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import dagster as dg
+import duckdb
+
+from ingestion.home import Home, wal_of
+from ingestion.sql import identifier, quoted
+from orchestration import spark
+from orchestration.databases import Row, rows_of, warehouse_connection
+from orchestration.manifest import marts_of
+
+Node = Mapping[str, Any]  # of dbt's manifest
+
+
+class Findings(Protocol):
+    """What a dbt run left in the engine."""
+
+    def rows(self, node: Node) -> int | None:
+        """How many rows the table of a model has; None where nobody counted."""
+
+    def sample(self, node: Node, query: str | None) -> list[Row]:
+        """A few of the rows that the query of a test found."""
+
+
+class DuckDB:
+    """Models in `work/warehouse.duckdb`, marts in `work/daybook.duckdb`."""
+
+    name = "duckdb"
+
+    def artifacts(self, home: Home) -> Path:
+        """The folder for dbt's artifacts: what it wrote of a run is of use until the next."""
+        return home.work / "dbt"
+
+    def prepare(self, home: Home) -> None:
+        """Before a dbt run."""
+        home.work.mkdir(parents=True, exist_ok=True)
+
+    def collect(self, home: Home, manifest: Mapping[str, Any]) -> None:
+        """Behind a dbt run: the marts are where they have to be."""
+
+    @contextmanager
+    def findings(self, home: Home) -> Iterator[Findings]:
+        """Read from the databases: DuckDB lets nobody in while dbt writes."""
+        with warehouse_connection(home) as con:
+            yield _InDuckDB(con)
+
+
+class _InDuckDB:
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    def rows(self, node: Node) -> int | None:
+        (counted,) = rows_of(self._con, f"select count(*) as n from {node['relation_name']}")
+        return int(counted["n"])
+
+    def sample(self, node: Node, query: str | None) -> list[Row]:
+        return rows_of(self._con, f"select * from ({query}) limit {spark.SAMPLE_ROWS}") if query else []
+
+
+class Spark:
+    """Models and marts in Spark's own tables; what it hands over is read from files."""
+
+    name = "spark"
+
+    def artifacts(self, home: Home) -> Path:
+        """The folder for dbt's artifacts; not DuckDB's, or dbt would parse all anew after each change of engine."""
+        return home.spark / "dbt"
+
+    def prepare(self, home: Home) -> None:
+        """Before a dbt run: say what is missing, and forget what an earlier run handed over."""
+        home.work.mkdir(parents=True, exist_ok=True)
+        missing = spark.why_unavailable(spark.Settings.from_env(home))
+        if missing:
+            raise spark.SparkUnavailable(missing)
+        spark.findings_of(home).unlink(missing_ok=True)
+
+    def collect(self, home: Home, manifest: Mapping[str, Any]) -> None:
+        """Behind a dbt run: make the marts that it handed over the marts at work."""
+        if not spark.findings_of(home).exists():  # dbt did not come so far
+            return
+        fresh = home.marts.with_name(f".{home.marts.name}.tmp")
+        for path in (fresh, wal_of(fresh)):
+            path.unlink(missing_ok=True)
+        with duckdb.connect(":memory:") as con:
+            con.execute(f"attach {quoted(str(fresh))} as daybook")
+            con.execute("create schema daybook.marts")
+            for node in marts_of(manifest):
+                folder = spark.mart_folder(home, node["name"])
+                if folder.exists():
+                    _take(con, node, str(folder / "*.parquet"))
+            con.execute("detach daybook")
+        wal_of(home.marts).unlink(missing_ok=True)
+        fresh.replace(home.marts)
+
+    @contextmanager
+    def findings(self, home: Home) -> Iterator[Findings]:
+        """Read from what the run handed over."""
+        path = spark.findings_of(home)
+        yield _HandedOver(json.loads(path.read_text()) if path.exists() else {})
+
+
+class _HandedOver:
+    def __init__(self, findings: Mapping[str, Any]) -> None:
+        self._findings = findings
+
+    def rows(self, node: Node) -> int | None:
+        found = self._findings.get(node["unique_id"])
+        return int(found["rows"]) if found else None
+
+    def sample(self, node: Node, query: str | None) -> list[Row]:
+        return list(self._findings.get(node["unique_id"], {}).get("sample", []))
+
+
+def _take(con: duckdb.DuckDBPyConnection, node: Node, files: str) -> None:
+    """Write the rows of Parquet files as a mart, with the descriptions that analysts look for."""
+    table = f"daybook.marts.{identifier(node['name'])}"
+    con.execute(f"create table {table} as from read_parquet({quoted(files)})")
+    con.execute(f"comment on table {table} is {quoted(node['description'])}")
+    for column in node["columns"].values():
+        con.execute(f"comment on column {table}.{identifier(column['name'])} is {quoted(column['description'])}")
+
+
+Engine = DuckDB | Spark
+
+
+class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Which engine runs the models. The assets, checks and jobs are the same for each."""
+
+    name: str | None = None  # `duckdb` or `spark`; by default the one that DAYBOOK_ENGINE names
+
+    def chosen(self, home: Home) -> Engine:
+        """The engine, made ready for a dbt run; dbt, a process of its own, is told by the environment."""
+        name = self.name or os.environ.get("DAYBOOK_ENGINE") or DuckDB.name
+        engines: dict[str, Engine] = {DuckDB.name: DuckDB(), Spark.name: Spark()}
+        if name not in engines:
+            raise ValueError(f"DAYBOOK_ENGINE is {name!r}; it can be {' or '.join(engines)}")
+        engine = engines[name]
+        engine.prepare(home)
+        os.environ["DAYBOOK_ENGINE"] = name
+        os.environ["DAYBOOK_HOME"] = str(home.root)
+        return engine

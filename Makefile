@@ -4,23 +4,34 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SPARK := $(VENV)/.spark
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --upgrade pyproject.toml
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export DAYBOOK_HOME ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup nightly rebuild ui demo test check format lock clean
+.PHONY: help setup spark nightly rebuild parity ui demo test check format lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY)
+# The second engine is installed where it is asked for.
+setup: $(READY) $(if $(filter spark,$(DAYBOOK_ENGINE)),$(SPARK))
+
+spark: $(SPARK) ## Install Spark, the second engine (docs/guides/spark.md)
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Daybook needs Python 3.11 to 3.13; PYTHON=/path/to/python3 names another one"; exit 1; }
 	@echo "setting up $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(SPARK): $(READY) requirements-spark.lock
+	@echo "installing Spark into $(VENV) (once, some minutes: 430 MB)"
+	@$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-spark.lock
 	@touch $@
 
 nightly: setup ## Load what is new (or FROM=, TO=), build, check, publish
@@ -29,13 +40,16 @@ nightly: setup ## Load what is new (or FROM=, TO=), build, check, publish
 rebuild: setup ## Drop the warehouse and build every mart from the lake alone
 	@$(BIN)/python -m orchestration rebuild
 
+parity: setup $(if $(shell command -v java),$(SPARK)) ## Build the same lake on both engines and compare every mart
+	@$(BIN)/python -m orchestration parity
+
 ui: setup ## Dagster's UI and daemon on 127.0.0.1:3000
 	@$(BIN)/python -m orchestration ui
 
 demo: setup ## Write demo extracts (ARGS="--learners 1000 --days 60")
 	@$(BIN)/python -m ingestion.demo $(ARGS)
 
-test: setup ## Run all tests
+test: setup $(if $(shell command -v java),$(SPARK)) ## Run all tests; those of Spark where there is Java
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## Formatters, linters, types, SQL lint: what CI runs before the tests
@@ -51,9 +65,10 @@ format: setup ## Let the formatters rewrite the code
 	@$(BIN)/sqlfluff fix --processes 2 dbt_project/models dbt_project/tests
 
 lock: setup ## Pin the newest allowed versions anew, with hashes
-	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --upgrade \
-		--extra dev pyproject.toml --output-file requirements.lock
+	@$(PIP) uv
+	@$(COMPILE) --extra dev --output-file requirements.lock
+	@sed -n 's/^\([[:alnum:]._-]*\)==.*/\1/p' requirements.lock > $(VENV)/locked.txt
+	@$(COMPILE) --extra spark --excludes $(VENV)/locked.txt --output-file requirements-spark.lock
 
 clean: ## Remove the environment and what dbt compiled; the data stays
 	@rm -rf $(VENV) dbt_project/target dbt_project/logs

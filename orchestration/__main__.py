@@ -1,4 +1,4 @@
-"""The command line: `python -m orchestration nightly | rebuild | ui`.
+"""The command line: `python -m orchestration nightly | rebuild | parity | ui`.
 
 What belongs here: arguments. What does not: what the commands do (`nightly`).
 """
@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--to", dest="last", type=_date, metavar="YYYY-MM-DD", help="... and up to this one; both are in"
     )
     commands.add_parser("rebuild", help="drop the warehouse, build every mart from the lake alone, check, publish")
+    commands.add_parser("parity", help="build the same lake on DuckDB and on Spark, and compare every mart")
     ui = commands.add_parser("ui", help="Dagster's UI and daemon")
     ui.add_argument("--host", default="127.0.0.1")
     ui.add_argument("--port", default=3000, type=int)
@@ -40,6 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     home = Home.from_env()
     if given.command == "ui":
         _ui(home, given.host, given.port)
+
+    if given.command == "parity":
+        from orchestration.parity import parity
+
+        return parity(home)
 
     from orchestration import nightly as night  # Dagster takes seconds to import: not for a wrong argument
 

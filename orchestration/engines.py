@@ -100,9 +100,8 @@ class Spark:
             con.execute(f"attach {quoted(str(fresh))} as daybook")
             con.execute("create schema daybook.marts")
             for node in marts_of(manifest):
-                folder = spark.mart_folder(home, node["name"])
-                if folder.exists():
-                    _take(con, node, str(folder / "*.parquet"))
+                if spark.mart_folder(home, node["name"]).exists():
+                    _take(con, node, handed_over(home, node["name"]))
             con.execute("detach daybook")
         wal_of(home.marts).unlink(missing_ok=True)
         fresh.replace(home.marts)
@@ -126,10 +125,18 @@ class _HandedOver:
         return list(self._findings.get(node["unique_id"], {}).get("sample", []))
 
 
-def _take(con: duckdb.DuckDBPyConnection, node: Node, files: str) -> None:
-    """Write the rows of Parquet files as a mart, with the descriptions that analysts look for."""
+def handed_over(home: Home, mart: str) -> str:
+    """The SQL of the rows of a mart as Spark handed it over, in their order."""
+    files = sorted(spark.mart_folder(home, mart).glob("*.parquet"))
+    if not files:
+        raise FileNotFoundError(f"Spark has not handed over the mart {mart}: {spark.mart_folder(home, mart)} is empty")
+    return f"read_parquet([{', '.join(quoted(str(path)) for path in files)}])"
+
+
+def _take(con: duckdb.DuckDBPyConnection, node: Node, rows: str) -> None:
+    """Write rows as a mart, with the descriptions that analysts look for."""
     table = f"daybook.marts.{identifier(node['name'])}"
-    con.execute(f"create table {table} as from read_parquet({quoted(files)})")
+    con.execute(f"create table {table} as from {rows}")
     con.execute(f"comment on table {table} is {quoted(node['description'])}")
     for column in node["columns"].values():
         con.execute(f"comment on column {table}.{identifier(column['name'])} is {quoted(column['description'])}")

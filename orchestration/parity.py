@@ -21,7 +21,7 @@ from ingestion.load import Loader, pending
 from ingestion.lock import writer_lock
 from ingestion.sql import identifier, quoted
 from orchestration import spark
-from orchestration.engines import DuckDB, Engine, Spark
+from orchestration.engines import DuckDB, Engine, Spark, handed_over
 from orchestration.manifest import PROJECT_DIR, marts_of
 from orchestration.nightly import write_demo_where_nothing_is
 from orchestration.resources import Progress, dbt_executable
@@ -63,67 +63,56 @@ def marts(manifest: Mapping[str, Any]) -> list[Mart]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one mart compares: its rows on either side, and what differs, in words without a value of a row."""
+    """How one mart compares: its rows by side, and what differs, in words without a value of a row."""
 
     mart: str
-    rows: tuple[int, int]
+    rows: Mapping[str, int]
     differences: tuple[str, ...]
 
 
-def compare(con: duckdb.DuckDBPyConnection, mart: Mart, first: str, second: str) -> Comparison:
-    """Compare two relations of a connection, row by row by the mart's key."""
-    types = [
-        dict(con.execute(f"select column_name, column_type from (describe from {side})").fetchall())
-        for side in (first, second)
-    ]
-    rows = tuple(con.execute(f"select count(*) from {side}").fetchone()[0] for side in (first, second))  # type: ignore[index]
-    differences = [
-        f"column {name} is missing on {side}"
-        for name in mart.columns
-        for side, known in (("the first side", types[0]), ("the second side", types[1]))
-        if name not in known
-    ]
-    differences += [
-        f"column {name} is {types[0][name]} and {types[1][name]}"
-        for name in mart.columns
-        if name in types[0] and name in types[1] and types[0][name] != types[1][name]
-    ]
-    if rows[0] != rows[1]:
-        differences.append(f"{rows[0]:,} and {rows[1]:,} rows")
+def compare_marts(home: Home, manifest: Mapping[str, Any]) -> Iterator[Comparison]:
+    """Compare every mart of the project as DuckDB has it at work, and as Spark handed it over."""
+    with duckdb.connect() as con:
+        con.execute(f"attach {quoted(str(home.marts))} as daybook (read_only)")
+        for mart in marts(manifest):
+            sides = {"DuckDB": f"daybook.marts.{identifier(mart.name)}", "Spark": handed_over(home, mart.name)}
+            yield compare(con, mart, sides)
+
+
+def compare(con: duckdb.DuckDBPyConnection, mart: Mart, sides: Mapping[str, str]) -> Comparison:
+    """Compare two relations of a connection, row by row by the mart's key; `sides` gives their SQL by their names."""
+    types = {side: _types(con, relation) for side, relation in sides.items()}
+    rows = {side: _number(con, f"select count(*) from {relation}") for side, relation in sides.items()}
+    differences = []
+    for column in mart.columns:
+        said = [f"{known.get(column, 'missing')} on {side}" for side, known in types.items()]
+        if len({known.get(column) for known in types.values()}) > 1:
+            differences.append(f"{column} is {' and '.join(said)}")
     if not differences:
-        differences += _different_rows(con, mart, types[0], first, second)
-    return Comparison(mart.name, (rows[0], rows[1]), tuple(differences))
+        differences = [*_different_rows(con, mart, types, sides)]
+    return Comparison(mart.name, rows, tuple(differences))
 
 
 def _different_rows(
-    con: duckdb.DuckDBPyConnection, mart: Mart, types: Mapping[str, str], first: str, second: str
+    con: duckdb.DuckDBPyConnection, mart: Mart, types: Mapping[str, Mapping[str, str]], sides: Mapping[str, str]
 ) -> Iterator[str]:
-    for side in (first, second):
-        keys = ", ".join(identifier(name) for name in mart.key)
-        (twice,) = con.execute(
-            f"select count(*) from (select 1 from {side} group by {keys} having count(*) > 1)"
-        ).fetchone() or (0,)
+    (first, a), (second, b) = sides.items()
+    key = ", ".join(identifier(name) for name in mart.key)
+    for side, relation in sides.items():
+        twice = _number(con, f"select count(*) from (select 1 from {relation} group by {key} having count(*) > 1)")
         if twice:
-            yield f"{counted(twice, 'key')} more than once"
+            yield f"{counted(twice, 'key')} more than once on {side}"
             return
-    same_key = " and ".join(f"a.{identifier(name)} = b.{identifier(name)}" for name in mart.key)
-    a_key = identifier(mart.key[0])
     others = [name for name in mart.columns if name not in mart.key]
-    counts = ", ".join(
-        [
-            f"count(*) filter (a.{a_key} is null or b.{a_key} is null)",
-            *(f"count(*) filter (not ({_same(name, types[name])}))" for name in others),
-        ]
-    )
-    alone, *different = con.execute(
-        f"select {counts} from {first} as a full join {second} as b on {same_key}"
-    ).fetchone() or (0,)
-    if alone:
-        yield f"{counted(alone, 'key')} on one side alone"
-    else:
-        yield from (
-            f"{name} differs in {counted(rows, 'row')}" for name, rows in zip(others, different, strict=True) if rows
-        )
+    alone = [f"count(*) filter ({side}.in_it is null)" for side in "ba"]
+    changed = [f"count(*) filter (a.in_it and b.in_it and not ({_same(name, types[first][name])}))" for name in others]
+    counts = con.execute(
+        f"select {', '.join([*alone, *changed])} from (select *, true as in_it from {a}) as a"
+        f" full join (select *, true as in_it from {b}) as b using ({key})"
+    ).fetchone()
+    assert counts is not None
+    told = [f"on {first} alone", f"on {second} alone", *(f"with another {name}" for name in others)]
+    yield from (f"{counted(rows, 'row')} {what}" for rows, what in zip(counts, told, strict=True) if rows)
 
 
 def _same(column: str, type_: str) -> str:
@@ -131,10 +120,17 @@ def _same(column: str, type_: str) -> str:
     a, b = f"a.{identifier(column)}", f"b.{identifier(column)}"
     if not type_.startswith(_MEASURED):
         return f"{a} is not distinct from {b}"
-    return (
-        f"case when {a} is null or {b} is null then {a} is null and {b} is null"
-        f" else abs({a} - {b}) <= {RELATIVE_TOLERANCE} * greatest(abs({a}), abs({b})) end"
-    )
+    within = f"abs({a} - {b}) <= {RELATIVE_TOLERANCE} * greatest(abs({a}), abs({b}))"
+    return f"coalesce({within}, {a} is null and {b} is null)"
+
+
+def _types(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    return {name: type_ for name, type_, *_ in con.execute(f"describe from {relation}").fetchall()}
+
+
+def _number(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    [(number,)] = con.execute(query).fetchall()
+    return int(number)
 
 
 # The command
@@ -153,19 +149,16 @@ def parity(home: Home) -> int:
     with writer_lock(home, "make parity", report=print):
         _load(home)
         try:
-            manifest = _build(home, DuckDB())
-            _build(home, Spark())
+            manifest = build(home, DuckDB())
+            build(home, Spark())
         except ParityError as error:
             print(error)
             return 1
         print()
-        with duckdb.connect() as con:
-            con.execute(f"attach {quoted(str(home.marts))} as daybook (read_only)")
-            compared = []
-            for mart in marts(manifest):
-                handed_over = f"read_parquet({quoted(str(spark.mart_folder(home, mart.name) / '*.parquet'))})"
-                compared.append(compare(con, mart, f"daybook.marts.{identifier(mart.name)}", handed_over))
-                print(_line(compared[-1]), flush=True)
+        compared = []
+        for comparison in compare_marts(home, manifest):
+            compared.append(comparison)
+            print(_line(comparison), flush=True)
     different = sum(bool(comparison.differences) for comparison in compared)
     told = (
         f"{different} of {counted(len(compared), 'mart')} differ"
@@ -188,7 +181,7 @@ def _load(home: Home) -> None:
             progress.tell(f"load: {done:,} of {counted(len(extracts), 'extract')}", last=done == len(extracts))
 
 
-def _build(home: Home, engine: Engine) -> Mapping[str, Any]:
+def build(home: Home, engine: Engine) -> Mapping[str, Any]:
     """Bring the models of an engine up to date with the lake, as a night does; returns dbt's manifest."""
     engine.prepare(home)
     command = [dbt_executable(), "--log-format", "json", "--log-level-file", "none", "run", "--project-dir"]
@@ -217,5 +210,6 @@ def _build(home: Home, engine: Engine) -> Mapping[str, Any]:
 
 
 def _line(compared: Comparison) -> str:
+    rows = ", ".join(f"{rows:,}" for rows in sorted(set(compared.rows.values())))
     said = "DIFFERS: " + "; ".join(compared.differences) if compared.differences else "same on DuckDB and Spark"
-    return f"{compared.mart:<28} {compared.rows[0]:>12,} rows   {said}"
+    return f"{compared.mart:<28} {rows:>16} rows   {said}"

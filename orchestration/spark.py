@@ -30,6 +30,8 @@ SAMPLE_ROWS = 10  # of those that a test found: enough to see what is wrong
 
 _OLDEST_JAVA = 17
 
+_PATTERNS = set("*?[]{}\\")  # in a path, Spark looks for files that match
+
 # dbt's commands that read or write tables; the others need no Spark.
 _NEED_SPARK = {"build", "compile", "retry", "run", "run-operation", "seed", "show", "snapshot", "test"}
 
@@ -78,6 +80,9 @@ def why_unavailable(settings: Settings) -> str | None:
         return f"Spark needs Java {_OLDEST_JAVA} or newer; the java found here is {java}"
     if find_spec("pyspark") is None or find_spec("dbt.adapters.spark") is None:
         return "Spark is an optional extra that is not installed here; `make spark` installs it"
+    if set(settings.root) & _PATTERNS:
+        signs = "".join(sorted(_PATTERNS))
+        return f"Spark would take {settings.root} for a pattern: DAYBOOK_HOME must have none of {signs}"
     return None
 
 
@@ -140,13 +145,19 @@ def connected(home: Home, settings: Settings) -> Iterator[Spark]:
         from pyhive import hive
 
         server = urlsplit(settings.endpoint)
-        connection = hive.connect(host=server.hostname, port=server.port or 10000, **_thrift_login())
+        try:
+            connection = hive.connect(host=server.hostname, port=server.port or 10000, **_thrift_login())
+        except Exception as error:  # of sockets, of Thrift, of the login
+            raise SparkUnavailable(f"no Spark at {settings.endpoint}: {_first_line(error)}") from error
         try:
             yield _Thrift(connection)
         finally:
             connection.close()
         return
-    session = _start_session(home, settings)
+    try:
+        session = _start_session(home, settings)
+    except Exception as error:  # of Java, of the network: there is no end to their types
+        raise SparkUnavailable(f"no Spark at {settings.endpoint}: {_first_line(error)}") from error
     try:
         spark = _Session(session)
         if settings.is_local:
@@ -154,6 +165,10 @@ def connected(home: Home, settings: Settings) -> Iterator[Spark]:
         yield spark
     finally:
         session.stop()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _thrift_login() -> dict[str, str]:
@@ -185,11 +200,12 @@ def _start_session(home: Home, settings: Settings) -> Any:
 def _local_configuration(home: Home) -> Mapping[str, str]:
     """Small and quiet: for one machine, and no server but for this process."""
     java = [
-        # The machine code of a night is run too seldom to be worth the second compiler; without it Java would
-        # reserve a code cache that a night fills.
+        # A night's code runs too seldom to be worth the second compiler. Without that one Java would reserve a code
+        # cache so small that a night fills it, and Java dies of that.
         "-XX:TieredStopAtLevel=1",
         "-XX:ReservedCodeCacheSize=256m",
-        f"-Dderby.stream.error.file={home.spark / 'derby.log'}",
+        # Else Derby, which keeps the catalog, writes a log file to wherever one stands.
+        "-Dderby.stream.error.file=/dev/null",
     ]
     return {
         "spark.driver.extraJavaOptions": " ".join(java),

@@ -1,0 +1,83 @@
+"""The second engine: the same marts as DuckDB's after nights of all kinds, and a night that runs on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingestion.demo import generate
+from ingestion.home import Home
+from orchestration.engines import DuckDB, Spark
+from orchestration.parity import build, compare_marts
+from orchestration.spark import Settings, why_unavailable
+from tests.integration.test_commands import published, run, start
+from tests.integration.warehouse import Warehouse
+from tests.reference.histories import history
+
+_MISSING = why_unavailable(Settings.from_env(Home.from_env()))
+pytestmark = pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")
+
+
+def test_every_mart_is_the_same_on_both_engines_after_each_night(tmp_path: Path) -> None:
+    """DuckDB goes from night to night by keys; Spark builds each night anew from the lake."""
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
+    deeds: set[str] = set()
+    for night in history(4, nights=3, snapshots=True):
+        deeds |= {line.split()[0] for line in night.story}
+        night.write(warehouse.home.landing)
+        warehouse.load()
+        manifest = build(warehouse.home, DuckDB())
+        build(warehouse.home, Spark())
+        compared = list(compare_marts(warehouse.home, manifest))
+        assert [comparison for comparison in compared if comparison.differences] == []
+        assert [comparison.mart for comparison in compared] == warehouse.marts()
+    assert {"write", "correct", "repeat"} <= deeds, "the seed tells no story worth telling; take another one"
+    rows = {comparison.mart: comparison.rows["Spark"] for comparison in compared}
+    assert all(rows.values()), rows
+
+
+def test_a_night_on_spark_is_killed_and_repeated_and_has_parity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One test, for each build takes its half minute. The home's name is one that needs care in paths and SQL."""
+    home = Home(tmp_path / "it's a höme")
+    generate(home, learners=8, days=4)
+    monkeypatch.setenv("DAYBOOK_ENGINE", "spark")
+
+    killed = start(home, "nightly")
+    assert killed.stdout is not None
+    for line in killed.stdout:
+        if line.startswith("transform:"):
+            os.killpg(killed.pid, signal.SIGKILL)
+            break
+    assert killed.wait(timeout=60) == -signal.SIGKILL
+    assert not home.published.exists()
+
+    night = run(home, "nightly")
+    assert night.returncode == 0, night.stdout + night.stderr
+
+    undescribed = published(home, "from duckdb_columns() where schema_name = 'marts' and coalesce(comment, '') = ''")
+    assert undescribed == []
+    assert published(home, "select count(*) > 0 from marts.study_sessions") == [(True,)]
+
+    parity = run(home, "parity")
+    assert parity.returncode == 0, parity.stdout + parity.stderr
+    with duckdb.connect(str(home.marts), read_only=True) as con:
+        names = [
+            name
+            for (name,) in con.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall()
+        ]
+    told = {line.split()[0] for line in parity.stdout.splitlines() if line.endswith("same on DuckDB and Spark")}
+    assert told == set(names)
+    assert "all marts are the same on both engines" in parity.stdout
+    # What was published from Spark is what DuckDB has built since.
+    for name in sorted(told - {"mart_catalog"}):
+        with duckdb.connect(str(home.marts), read_only=True) as con:
+            assert (
+                published(home, f"from marts.{name} order by all")
+                == con.execute(f"from marts.{name} order by all").fetchall()
+            )

@@ -26,9 +26,9 @@ from orchestration.manifest import Prepared
 from orchestration.partitions import DateRange
 from orchestration.publish import SCHEMA, publish
 from orchestration.resources import Progress, Writer
-from orchestration.spark import SparkUnavailable
+from orchestration.spark_connection import SparkUnavailable
 from orchestration.translator import Translator
-from orchestration.wording import counted, not_read
+from orchestration.wording import counted, in_short, not_read
 
 # The graph reads in one direction: lake -> the systems -> operations -> published.
 LAKE = "lake"
@@ -277,16 +277,13 @@ def _without(hidden: Collection[str], rows: Sequence[Row]) -> dg.TableMetadataVa
 def _what_failed(invocation: DbtCliInvocation) -> str:
     """What did not pass, in one message, by dbt's own account."""
     told = [
-        f"{result['unique_id'].split('.')[2]}: {_in_short(result.get('message') or result['status'])}"
+        f"{result['unique_id'].split('.')[2]}: {in_short(result.get('message') or result['status'])}"
         for result in _results(invocation)
         if result["status"] in ("error", "fail", "runtime error")
     ]
-    return f"{len(told)} of the models and tests failed: " + "; ".join(told) if told else str(invocation.get_error())
-
-
-def _in_short(message: str) -> str:
-    """A message on one line, without the stack of a program that nobody here wrote."""
-    return " ".join(line.strip() for line in message.splitlines() if not re.match(r"\s*(at |\.\.\. \d+ more)", line))
+    if told:
+        return f"{len(told)} of the models and tests failed: " + "; ".join(told)
+    return in_short(str(invocation.get_error()).rpartition("Errors parsed from dbt logs:")[2])
 
 
 def _results(invocation: DbtCliInvocation) -> Sequence[Mapping[str, Any]]:

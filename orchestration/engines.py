@@ -1,7 +1,7 @@
 """The engines that can run the models: DuckDB in files of the home, or Spark. One resource drives either.
 
 What belongs here: what differs between them before and after a dbt run. What does not: the dbt run itself (`assets`),
-Spark's connection (`spark`), and SQL, which differs in the project's macros alone.
+what happens in Spark (`spark`), and SQL, which differs in the project's macros alone.
 
 Whichever engine builds, the marts end up in `work/daybook.duckdb`: the checks, and publishing, are the same.
 """
@@ -23,6 +23,7 @@ from ingestion.sql import identifier, quoted
 from orchestration import spark
 from orchestration.databases import Row, rows_of, warehouse_connection
 from orchestration.manifest import marts_of
+from orchestration.spark_connection import Settings, SparkUnavailable, why_unavailable
 
 Node = Mapping[str, Any]  # of dbt's manifest
 
@@ -84,9 +85,9 @@ class Spark:
     def prepare(self, home: Home) -> None:
         """Before a dbt run: say what is missing, and forget what an earlier run handed over."""
         home.work.mkdir(parents=True, exist_ok=True)
-        missing = spark.why_unavailable(spark.Settings.from_env(home))
+        missing = why_unavailable(Settings.from_env(home))
         if missing:
-            raise spark.SparkUnavailable(missing)
+            raise SparkUnavailable(missing)
         spark.findings_of(home).unlink(missing_ok=True)
 
     def collect(self, home: Home, manifest: Mapping[str, Any]) -> None:

@@ -20,11 +20,11 @@ from ingestion.home import Home
 from ingestion.load import Loader, pending
 from ingestion.lock import writer_lock
 from ingestion.sql import identifier, quoted
-from orchestration import spark
 from orchestration.engines import DuckDB, Engine, Spark, handed_over
 from orchestration.manifest import PROJECT_DIR, marts_of
 from orchestration.nightly import write_demo_where_nothing_is
 from orchestration.resources import Progress, dbt_executable
+from orchestration.spark_connection import Settings, why_unavailable
 from orchestration.wording import counted
 
 # Numbers agree if they differ by no more than this part of the larger one; texts, counts, dates and keys are equal.
@@ -142,7 +142,7 @@ class ParityError(RuntimeError):
 
 def parity(home: Home) -> int:
     """Load what is new, build the lake on both engines, compare; 0 if every mart is the same on both."""
-    missing = spark.why_unavailable(spark.Settings.from_env(home))
+    missing = why_unavailable(Settings.from_env(home))
     if missing:
         print(f"make parity: {missing}")
         return 2
@@ -184,12 +184,17 @@ def _load(home: Home) -> None:
 def build(home: Home, engine: Engine) -> Mapping[str, Any]:
     """Bring the models of an engine up to date with the lake, as a night does; returns dbt's manifest."""
     engine.prepare(home)
-    command = [dbt_executable(), "--log-format", "json", "--log-level-file", "none", "run", "--project-dir"]
-    command += [str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target-path", str(engine.artifacts(home))]
+    command = [dbt_executable(), "--log-level-file", "none", "run", "--target-path", str(engine.artifacts(home))]
     began, progress, failed = time.monotonic(), Progress(), []
     with subprocess.Popen(
         command,
-        env={**os.environ, "DAYBOOK_ENGINE": engine.name, "DAYBOOK_HOME": str(home.root)},
+        cwd=PROJECT_DIR,
+        env={
+            **os.environ,
+            "DAYBOOK_ENGINE": engine.name,
+            "DAYBOOK_HOME": str(home.root),
+            "DBT_LOG_FORMAT": "json",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -197,7 +202,9 @@ def build(home: Home, engine: Engine) -> Mapping[str, Any]:
     ) as dbt:
         assert dbt.stdout is not None
         for line in dbt.stdout:
-            event = json.loads(line) if line.startswith("{") else {"info": {"name": "", "level": "", "msg": line}}
+            if not line.startswith("{"):  # Java has things to say too
+                continue
+            event = json.loads(line)
             if event["info"]["name"] == "LogModelResult":
                 data = event["data"]
                 progress.tell(f"{engine.name}: {data['index']} of {data['total']} models")

@@ -1,5 +1,6 @@
 """How messages word what they tell. What belongs here: words alone."""
 
+import re
 from collections.abc import Sequence
 
 
@@ -17,3 +18,9 @@ def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:
 def told_later(extracts: int) -> str:
     """That some extracts are of dates that no run can take yet."""
     return f"{counted(extracts, 'extract')} of dates outside the partitions: reload the definitions to load them"
+
+
+def in_short(message: str) -> str:
+    """A message on one line, without the stack of a program that nobody here wrote."""
+    lines = (line.strip() for line in message.splitlines())
+    return " ".join(line for line in lines if line and not re.match(r"at [\w.$/<>]+\(|\.\.\. \d+ more", line))

@@ -13,7 +13,7 @@ from ingestion.demo import generate
 from ingestion.home import Home
 from orchestration.engines import DuckDB, Spark
 from orchestration.parity import build, compare_marts
-from orchestration.spark import Settings, why_unavailable
+from orchestration.spark_connection import Settings, why_unavailable
 from tests.integration.test_commands import published, run, start
 from tests.integration.warehouse import Warehouse
 from tests.reference.histories import history

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ingestion.home import Home
-from orchestration import spark
+from orchestration import spark_connection
 from orchestration.engines import EngineResource
-from orchestration.spark import Settings, SparkUnavailable, why_unavailable
+from orchestration.spark_connection import Settings, SparkUnavailable, why_unavailable
 
 HOME = Home(Path("/srv/daybook"))
 LOCAL = Settings("local[2]", "parquet", "/srv/daybook")
@@ -48,7 +48,7 @@ class TestJava:
     def _no_java(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv("JAVA_HOME", raising=False)
         monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setattr(spark, "find_spec", lambda name: object())  # the extra is installed
+        monkeypatch.setattr(spark_connection, "find_spec", lambda name: object())  # the extra is installed
 
     def put(self, folder: Path, version: str) -> None:
         java = folder / "java"
@@ -81,7 +81,7 @@ class TestJava:
 
     def test_without_the_extra(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.put(tmp_path, "17.0.15")
-        monkeypatch.setattr(spark, "find_spec", lambda name: None)
+        monkeypatch.setattr(spark_connection, "find_spec", lambda name: None)
         assert "`make spark` installs it" in (why_unavailable(LOCAL) or "")
 
     def test_a_home_that_spark_would_take_for_a_pattern(self, tmp_path: Path) -> None:

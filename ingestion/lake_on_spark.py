@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from ingestion.contract import load_contracts
 from ingestion.home import Home
 from ingestion.lake import LOAD_COLUMNS, QUARANTINE_COLUMNS, Columns, Lake, Table, all_streams, load_of
 
@@ -53,6 +54,8 @@ def show_lake(home: Home, reader: Reader, root: str) -> Iterator[str]:
     yield from _show(
         home, reader, root, lake.quarantine, lake.quarantine.files(), "quarantine", QUARANTINE_COLUMNS, is_active
     )
+    contracts = ", ".join(f"({literal(c.system)}, {literal(c.sha256)})" for c in load_contracts().values())
+    yield f"create or replace view {SCHEMA}.contracts as select * from values {contracts} as contracts (system, sha256)"
 
 
 def _show(

@@ -3,6 +3,7 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 
   builds             one row a build: generation (changes with every full build), batch (rises with every build), settings, as-of,
                      rows and content sum after it. Builds that are no longer the model's last are pruned.
+                     Without transactions a build has two rows, see `keyed_begin` in spark.sql.
   progress           up to which batch of which generation a consumer has taken a producer's log.
   applied_loads      which loads of the raw lake a model has applied.
   <model>__changes   the change log: per batch, the logged columns of rows that came, went or changed.
@@ -11,37 +12,60 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 {% macro marts_database() %}{{ return(adapter.dispatch('marts_database')()) }}{% endmacro %}
 {% macro default__marts_database() %}{{ return('daybook') }}{% endmacro %}
 
-{% macro keyed_books(database, table) %}{{ return(database ~ '.keyed.' ~ table) }}{% endmacro %}
+{% macro keyed_books(database, table) %}{{ return((database ~ '.' if database else '') ~ 'keyed.' ~ table) }}{% endmacro %}
 
 {% macro keyed_books_setup(database) %}{{ return(adapter.dispatch('keyed_books_setup')(database)) }}{% endmacro %}
 {% macro default__keyed_books_setup(database) %}
     create schema if not exists {{ database }}.keyed;
-    create table if not exists {{ keyed_books(database, 'builds') }} (
-        model varchar, generation varchar, batch bigint, settings varchar, as_of timestamp,
-        row_count bigint, content_sum decimal(38, 0), built_at timestamp
-    );
-    create table if not exists {{ keyed_books(database, 'progress') }} (consumer varchar, producer varchar, generation varchar, batch bigint);
+    create table if not exists {{ keyed_books(database, 'builds') }} ({{ keyed_builds_columns() }});
+    create table if not exists {{ keyed_books(database, 'progress') }} ({{ keyed_progress_columns() }});
     create table if not exists {{ keyed_books(database, 'applied_loads') }} (
-        model varchar, system varchar, stream varchar, extract_date date, load_id varchar
+        model string, system string, stream string, extract_date date, load_id string
     )
 {% endmacro %}
+
+{% macro keyed_builds_columns() -%}
+    model string, generation string, batch bigint, settings string, as_of timestamp,
+    row_count bigint, content_sum decimal(38, 0), built_at timestamp
+{%- endmacro %}
+{% macro keyed_progress_columns() %}consumer string, producer string, generation string, batch bigint{% endmacro %}
 
 {# The manifest's node of a model, by name. #}
 {% macro keyed_node(name) %}{{ return(graph.nodes['model.' ~ project_name ~ '.' ~ name]) }}{% endmacro %}
 {% macro keyed_relation(name) %}
     {%- set node = keyed_node(name) -%}
-    {{ return(node.database ~ '.' ~ node.schema ~ '.' ~ node.name) }}
+    {{ return((node.database ~ '.' if node.database else '') ~ node.schema ~ '.' ~ node.name) }}
+{% endmacro %}
+{# The nodes of the keyed models in a database. #}
+{% macro keyed_nodes(database) %}
+    {%- set nodes = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'keyed' and node.database == database -%}
+        {%- do nodes.append(node) -%}
+    {%- endfor -%}
+    {{ return(nodes) }}
 {% endmacro %}
 
-{% macro keyed_temp(part) %}{{ return('temp.' ~ this.identifier ~ '__' ~ part) }}{% endmacro %}
 {% macro keyed_log(producer) %}{{ return(keyed_books(keyed_node(producer).database, producer ~ '__changes')) }}{% endmacro %}
 
 {% macro keyed_last_build(name) %}{{ return(adapter.dispatch('keyed_last_build')(name)) }}{% endmacro %}
 {% macro default__keyed_last_build(name) %}
     {%- set builds = keyed_books(keyed_node(name).database, 'builds') -%}
-    select * from {{ builds }} where model = '{{ name }}' order by batch desc limit 1
+    select * from {{ builds }} where model = '{{ name }}' order by batch desc, row_count desc nulls last limit 1
 {%- endmacro %}
-{% macro keyed_current_batch(name) %}(select batch from ({{ keyed_last_build(name) }})){% endmacro %}
+
+{# What a build of this model is booked as: `first` of a new generation, or the `next` batch of the current one. #}
+{% macro keyed_new_build(which) %}
+    {%- set found = run_query(
+        'select generation, batch, row_count, cast(content_sum as string) as content_sum from (' ~ keyed_last_build(this.identifier) ~ ') as last'
+    ).rows -%}
+    {%- set last = found[0] if found else {'batch': 0} -%}
+    {{ return({
+        'generation': last['generation'] if which == 'next' else invocation_id,
+        'batch': last['batch'] + 1,
+        'settings': keyed_settings(),
+        'last': last if which == 'next' and last['row_count'] is not none else none,
+    }) }}
+{% endmacro %}
 
 {# The entries of a producer's log that this model has not taken yet. #}
 {% macro keyed_pending(producer) %}
@@ -49,7 +73,7 @@ What the keyed models remember, in the schema `keyed` of the database that holds
     where batch > (
         select max(batch) from {{ keyed_books(this.database, 'progress') }}
         where consumer = '{{ this.identifier }}' and producer = '{{ producer }}'
-        and generation = (select generation from ({{ keyed_last_build(producer) }}))
+        and generation = (select generation from ({{ keyed_last_build(producer) }}) as last)
     )
 {%- endmacro %}
 
@@ -63,43 +87,41 @@ What the keyed models remember, in the schema `keyed` of the database that holds
     {{ return(local_md5(settings | join('|'))) }}
 {% endmacro %}
 
-{# Books a build of the model: `first` of a new generation, or the `next` batch of the current one. #}
-{% macro keyed_book_build(relation, which) %}
-    {%- set keyed = config.get('meta')['keyed'] -%}
-    {%- set hashed = relation.schema == 'marts' -%}
+{# Books a build of the model. Where the last one's rows and sum are known, what went and came is added to them; else all is counted. #}
+{% macro keyed_book_build(relation, build) %}
+    {%- set last = build['last'] -%}
+    {%- set rows -%}
+        {%- if last %}{{ last['row_count'] }} - (select count(*) from {{ keyed_temp('gone') }}) + (select count(*) from {{ keyed_temp('come') }})
+        {%- else %}(select count(*) from {{ relation }}){% endif -%}
+    {%- endset -%}
+    {%- set sum -%}
+        {%- if relation.schema != 'marts' %}null
+        {%- elif last %}{{ last['content_sum'] }} - {{ content_sum(relation, keyed_temp('gone')) }} + {{ content_sum(relation, keyed_temp('come')) }}
+        {%- else %}{{ content_sum(relation, relation) }}{% endif -%}
+    {%- endset -%}
+    {{ keyed_builds_row(build, build['settings'], rows, sum) }}
+{% endmacro %}
+
+{% macro keyed_builds_row(build, settings, row_count, content_sum) %}
     insert into {{ keyed_books(this.database, 'builds') }}
     select
         '{{ this.identifier }}',
-        {% if which == 'next' %}last.generation{% else %}'{{ invocation_id }}'{% endif %},
-        coalesce(last.batch, 0) + 1,
-        '{{ keyed_settings() }}',
-        {% if keyed.get('as_of') %}(select as_of from {{ ref('int_as_of') }}){% else %}null{% endif %},
-        {% if which == 'next' -%}
-        last.row_count - (select count(*) from {{ keyed_temp('gone') }}) + (select count(*) from {{ keyed_temp('come') }}),
-        {% if hashed -%}
-        last.content_sum - {{ content_sum(relation, keyed_temp('gone')) }} + {{ content_sum(relation, keyed_temp('come')) }},
-        {%- else %}null,{% endif %}
-        {%- else -%}
-        (select count(*) from {{ relation }}),
-        {% if hashed %}{{ content_sum(relation, relation) }}{% else %}null{% endif %},
-        {%- endif %}
+        '{{ build["generation"] }}',
+        {{ build['batch'] }},
+        '{{ settings }}',
+        {% if config.get('meta')['keyed'].get('as_of') %}(select as_of from {{ ref('int_as_of') }}){% else %}cast(null as timestamp){% endif %},
+        cast({{ row_count }} as bigint),
+        cast({{ content_sum }} as decimal(38, 0)),
         {{ built_now() }}
-    from (select 1) as one
-    left join ({{ keyed_last_build(this.identifier) }}) as last on true
 {% endmacro %}
 
-{# Notes how far this model has taken its producers' logs and which loads it has applied. #}
+{# Notes how far this model has taken its producers' logs. #}
 {% macro keyed_book_progress(keyed) %}
-    {%- for producer in keyed.get('follows', {}) %}
-        insert into {{ keyed_books(this.database, 'progress') }}
-        select '{{ this.identifier }}', '{{ producer }}', generation, batch from ({{ keyed_last_build(producer) }});
-    {%- endfor -%}
-    {%- if keyed.get('loads') %}
-        delete from {{ keyed_books(this.database, 'applied_loads') }} where model = '{{ this.identifier }}';
-        insert into {{ keyed_books(this.database, 'applied_loads') }}
-        select '{{ this.identifier }}', system, stream, extract_date, load_id from {{ loads_of(keyed) }};
-    {%- endif %}
-    select 1
+    insert into {{ keyed_books(this.database, 'progress') }}
+    {%- for producer in keyed['follows'] %}
+    select '{{ this.identifier }}', '{{ producer }}', generation, batch from ({{ keyed_last_build(producer) }}) as last
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 {% endmacro %}
 
 {#
@@ -114,23 +136,24 @@ In one place, at the end of the run: two consumers that prune at once would conf
     {%- set logs = run_query(
         "select table_name from information_schema.tables where table_catalog = '" ~ database ~ "' and table_schema = 'keyed'"
     ).columns[0].values() -%}
-    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'keyed' -%}
-        {%- if node.database == database and node.config.meta.keyed.get('log') -%}
-            {%- set taken = [] -%}
-            {%- for consumer in graph.nodes.values() if consumer.resource_type == 'model' and consumer.config.materialized == 'keyed' and node.name in consumer.config.meta.keyed.get('follows', {}) -%}
-                {%- do taken.append(
-                    "select max(batch) as batch from " ~ keyed_books(consumer.database, 'progress') ~ " where consumer = '" ~ consumer.name ~ "' and producer = '" ~ node.name
-                    ~ "' and generation = (select generation from (" ~ keyed_last_build(node.name) ~ "))"
-                ) -%}
-            {%- endfor -%}
-            {%- if taken and node.name ~ '__changes' in logs -%}
-                delete from {{ keyed_log(node.name) }} where batch <= (select min(batch) from ({{ taken | join(' union all ') }}));
-            {%- endif -%}
-        {%- endif -%}
+    {%- for node in keyed_nodes(database) if node.name ~ '__changes' in logs -%}
+        delete from {{ keyed_log(node.name) }} where batch <= ({{ keyed_taken_by_all(node) }});
     {%- endfor -%}
     delete from {{ builds }} where (model, batch) not in (select (model, max(batch)) from {{ builds }} group by model);
     delete from {{ progress }} where rowid not in (select max(rowid) from {{ progress }} group by consumer, producer)
     {%- endif -%}
+{% endmacro %}
+
+{# Up to which batch of its generation every consumer has taken a producer's log; null where there is none. #}
+{% macro keyed_taken_by_all(node) %}
+    {%- set taken = [] -%}
+    {%- for consumer in graph.nodes.values() if consumer.resource_type == 'model' and consumer.config.materialized == 'keyed' and node.name in consumer.config.meta.keyed.get('follows', {}) -%}
+        {%- do taken.append(
+            "select max(batch) as batch from " ~ keyed_books(consumer.database, 'progress') ~ " where consumer = '" ~ consumer.name ~ "' and producer = '" ~ node.name
+            ~ "' and generation = (select generation from (" ~ keyed_last_build(node.name) ~ ") as last)"
+        ) -%}
+    {%- endfor -%}
+    {{ return('select min(batch) from (' ~ (taken or ['select cast(null as bigint) as batch']) | join(' union all ') ~ ') as taken') }}
 {% endmacro %}
 
 {# The code of a model and of the views and tables between it and the keyed models that it reads: what they say is part of it. #}

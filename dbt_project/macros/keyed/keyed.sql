@@ -15,68 +15,56 @@ Config, under `meta.keyed`:
             by default the model itself. It has to cover what was read before; what changed since is in the logs.
   as_of     true: rows depend on as-of; when that moves backward the model is built in full.
 #}
-{% materialization keyed, adapter='duckdb' %}
+{% materialization keyed, default %}
     {%- set keyed = config.get('meta')['keyed'] -%}
     {%- set target_relation = this.incorporate(type='table') -%}
-    {%- set existing = load_cached_relation(this) -%}
     {%- set incremental = is_keyed_run() -%}
+    {%- set build = keyed_new_build('next' if incremental else 'first') -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {%- if incremental -%}
         {%- do keyed_take_touched(keyed) -%}
-        {%- call statement('before') -%}
-            create or replace temp table {{ keyed_temp('before') }} as
-            select *, rowid as _row from {{ keyed_own_touched_rows(keyed) }}
-        {%- endcall -%}
+        {%- do keyed_keep('before', keyed_own_touched_rows(keyed)) -%}
+        {%- set sql = keyed_fill_dates(compiled_code, keyed) -%}
         {%- if config.get('contract').enforced -%}
-            {% do get_assert_columns_equivalent(compiled_code) %}
+            {% do get_assert_columns_equivalent(sql) %}
         {%- endif -%}
-        {%- call statement('after') -%}
-            create or replace temp table {{ keyed_temp('after') }} as
-            select * from {{ this }} limit 0;
-            insert into {{ keyed_temp('after') }} by name {{ keyed_fill_dates(compiled_code, keyed) }}
-        {%- endcall -%}
-        {%- do keyed_refuse_untouched(keyed) -%}
-        {%- call statement('differences') -%}
-            create or replace temp table {{ keyed_temp('gone') }} as
-            select * exclude (_row) from {{ keyed_temp('before') }} except all from {{ keyed_temp('after') }};
-            create or replace temp table {{ keyed_temp('come') }} as
-            from {{ keyed_temp('after') }} except all select * exclude (_row) from {{ keyed_temp('before') }}
-        {%- endcall -%}
-        {%- call statement('book') -%}
-            {{ keyed_book_build(target_relation, 'next') }}
-        {%- endcall -%}
-        {%- if keyed.get('log') -%}
-            {%- call statement('log') -%}
-                insert into {{ keyed_log(this.identifier) }}
-                select distinct {{ keyed_current_batch(this.identifier) }}, {{ keyed['log'] | join(', ') }}
-                from (from {{ keyed_temp('gone') }} union all from {{ keyed_temp('come') }})
-            {%- endcall -%}
+        {%- do keyed_keep_after(sql) -%}
+        {%- do keyed_refuse_untouched() -%}
+        {%- do keyed_keep('gone', 'select * from ' ~ keyed_before() ~ ' except all select * from ' ~ keyed_temp('after')) -%}
+        {%- do keyed_keep('come', 'select * from ' ~ keyed_temp('after') ~ ' except all select * from ' ~ keyed_before()) -%}
+        {%- if keyed_differs() -%}
+            {%- do keyed_begin(build, incremental) -%}
+            {%- if keyed.get('log') -%}
+                {%- call statement('log') -%}
+                    insert into {{ keyed_log(this.identifier) }}
+                    select distinct {{ build['batch'] }}, {{ keyed['log'] | join(', ') }}
+                    from (select * from {{ keyed_temp('gone') }} union all select * from {{ keyed_temp('come') }}) as differences
+                {%- endcall -%}
+            {%- endif -%}
+            {%- do keyed_apply(target_relation) -%}
         {%- endif -%}
-        {%- call statement('main') -%}
-            delete from {{ target_relation }} where rowid in (select _row from {{ keyed_temp('before') }});
-            insert into {{ target_relation }} by name select * from {{ keyed_temp('after') }}
-        {%- endcall -%}
     {%- else -%}
-        {%- if existing is not none -%}
-            {%- call statement('drop') -%}drop {{ existing.type }} if exists {{ existing }}{%- endcall -%}
-        {%- endif -%}
-        {%- call statement('main') -%}{{ create_table_as(False, target_relation, compiled_code) }}{%- endcall -%}
-        {%- call statement('book') -%}
-            {{ keyed_book_build(target_relation, 'first') }}
-        {%- endcall -%}
+        {%- do keyed_begin(build, incremental) -%}
+        {%- do keyed_replace(target_relation, compiled_code) -%}
         {%- if keyed.get('log') -%}
             {%- call statement('log') -%}
-                create or replace table {{ keyed_log(this.identifier) }} as
-                select 0::bigint as batch, {{ keyed['log'] | join(', ') }} from {{ target_relation }} limit 0
+                create or replace table {{ keyed_log(this.identifier) }} {{ keyed_format() }} as
+                select cast(0 as bigint) as batch, {{ keyed['log'] | join(', ') }} from {{ target_relation }} limit 0
             {%- endcall -%}
         {%- endif -%}
     {%- endif -%}
 
-    {%- call statement('progress') -%}{{ keyed_book_progress(keyed) }}{%- endcall -%}
-    {% do persist_docs(target_relation, model) %}
+    {%- if keyed.get('follows') -%}
+        {%- call statement('progress') -%}{{ keyed_book_progress(keyed) }}{%- endcall -%}
+    {%- endif -%}
+    {%- if keyed.get('loads') -%}
+        {%- call statement('loads') -%}{{ keyed_book_loads(keyed) }}{%- endcall -%}
+    {%- endif -%}
+    {%- call statement('main') -%}{{ keyed_book_build(target_relation, build) }}{%- endcall -%}
+    {%- do keyed_persist_docs(target_relation, incremental) -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {%- do adapter.commit() -%}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
@@ -84,29 +72,93 @@ Config, under `meta.keyed`:
 {% endmaterialization %}
 
 
-{# The touched keys, and the dates to read for them, as temporary tables. #}
-{% macro keyed_take_touched(keyed) %}
-    {%- set key = keyed['key'] | join(', ') -%}
-    {%- set date = keyed.get('date') -%}
-    {%- call statement('touched') -%}
-        create or replace temp table {{ keyed_temp('found') }} as
-        {{ keyed_touched_sql(keyed) }};
-        create or replace temp table {{ keyed_temp('touched') }} as
-        select distinct {{ key }} from {{ keyed_temp('found') }}
-        where {% for column in keyed['key'] %}{{ column }} is not null{{ ' and ' if not loop.last }}{% endfor %}
+{#
+What engines do differently. DuckDB does all of a build in one transaction, and keeps what a build needs in temporary tables.
+#}
+
+{# A table that this build of the model needs, and nothing after it. #}
+{% macro keyed_temp(part) %}{{ return(adapter.dispatch('keyed_temp')(part)) }}{% endmacro %}
+{% macro default__keyed_temp(part) %}{{ return('temp.' ~ this.identifier ~ '__' ~ part) }}{% endmacro %}
+
+{% macro keyed_keep(part, sql) %}{{ return(adapter.dispatch('keyed_keep')(part, sql)) }}{% endmacro %}
+{% macro default__keyed_keep(part, sql) %}
+    {%- call statement(part) -%}create or replace temp table {{ keyed_temp(part) }} as {{ sql }}{%- endcall -%}
+{% endmacro %}
+
+{# How a table is stored, where there is a choice. #}
+{% macro keyed_format() %}{{ return(adapter.dispatch('keyed_format')()) }}{% endmacro %}
+{% macro default__keyed_format() %}{% endmacro %}
+
+{# What finds a row again to delete it, as a column `_row` of `before`. #}
+{% macro keyed_row() %}{{ return(adapter.dispatch('keyed_row')()) }}{% endmacro %}
+{% macro default__keyed_row() %}, read.rowid as _row{% endmacro %}
+
+{% macro keyed_before() %}{{ return(adapter.dispatch('keyed_before')()) }}{% endmacro %}
+{% macro default__keyed_before() %}{{ return('(select * exclude (_row) from ' ~ keyed_temp('before') ~ ')') }}{% endmacro %}
+
+{# Behind a select of the model's columns but the derived ones: the same of its rows before. #}
+{% macro keyed_union_with_before(derived) %}{{ return(adapter.dispatch('keyed_union_with_before')(derived)) }}{% endmacro %}
+{% macro default__keyed_union_with_before(derived) -%}
+    union all by name select * exclude (_row, {{ derived | join(', ') }}) from {{ keyed_temp('before') }}
+{%- endmacro %}
+
+{# Keeps the touched rows as the model's SQL gives them now, with the model's columns and their types. #}
+{% macro keyed_keep_after(sql) %}{{ return(adapter.dispatch('keyed_keep_after')(sql)) }}{% endmacro %}
+{% macro default__keyed_keep_after(sql) %}
+    {%- do keyed_keep('after', 'select * from ' ~ this ~ ' limit 0') -%}
+    {%- call statement('after') -%}insert into {{ keyed_temp('after') }} by name {{ sql }}{%- endcall -%}
+{% endmacro %}
+
+{# Called before anything is changed. A transaction takes back what was changed before a crash. #}
+{% macro keyed_begin(build, incremental) %}{{ return(adapter.dispatch('keyed_begin')(build, incremental)) }}{% endmacro %}
+{% macro default__keyed_begin(build, incremental) %}{% endmacro %}
+
+{# Replaces the touched rows. #}
+{% macro keyed_apply(relation) %}{{ return(adapter.dispatch('keyed_apply')(relation)) }}{% endmacro %}
+{% macro default__keyed_apply(relation) %}
+    {%- call statement('apply') -%}
+        delete from {{ relation }} where rowid in (select _row from {{ keyed_temp('before') }});
+        insert into {{ relation }} by name select * from {{ keyed_temp('after') }}
     {%- endcall -%}
+{% endmacro %}
+
+{# Builds the model in full. #}
+{% macro keyed_replace(relation, sql) %}{{ return(adapter.dispatch('keyed_replace')(relation, sql)) }}{% endmacro %}
+{% macro default__keyed_replace(relation, sql) %}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- if existing is not none -%}
+        {%- call statement('drop') -%}drop {{ existing.type }} if exists {{ existing }}{%- endcall -%}
+    {%- endif -%}
+    {%- call statement('replace') -%}{{ create_table_as(False, relation, sql) }}{%- endcall -%}
+{% endmacro %}
+
+{% macro keyed_persist_docs(relation, incremental) %}{{ return(adapter.dispatch('keyed_persist_docs')(relation, incremental)) }}{% endmacro %}
+{% macro default__keyed_persist_docs(relation, incremental) %}{% do persist_docs(relation, model) %}{% endmacro %}
+
+
+{#
+What they share.
+#}
+
+{# The touched keys, and the dates to read for them. #}
+{% macro keyed_take_touched(keyed) %}
+    {%- set date = keyed.get('date') -%}
+    {%- set found = keyed_temp('found') -%}
+    {%- do keyed_keep('found', keyed_touched_sql(keyed)) -%}
+    {%- do keyed_keep(
+        'touched',
+        'select distinct ' ~ keyed['key'] | join(', ') ~ ' from ' ~ found ~ ' where ' ~ keyed['key'] | join(' is not null and ') ~ ' is not null'
+    ) -%}
     {%- if date -%}
-        {%- call statement('dates') -%}
-            create or replace temp table {{ keyed_temp('dates') }} as
-            select {{ date }} from {{ keyed_temp('found') }} where {{ date }} is not null
-            {%- if date not in keyed['key'] %}
-            union
-            {%- for relation, columns in (keyed.get('dates_in') or {this.identifier: keyed['key']}).items() %}
-            select {{ date }} from {{ keyed_relation(relation) }} semi join {{ keyed_temp('touched') }} using ({{ columns | join(', ') }})
-            {%- endfor %}
-            {%- else %} group by {{ date }}
-            {%- endif -%}
-        {%- endcall -%}
+        {%- set dates = ['select ' ~ date ~ ' from ' ~ found ~ ' where ' ~ date ~ ' is not null'] -%}
+        {%- if date not in keyed['key'] -%}
+            {%- for relation, columns in (keyed.get('dates_in') or {this.identifier: keyed['key']}).items() -%}
+                {%- do dates.append(
+                    'select ' ~ date ~ ' from ' ~ keyed_relation(relation) ~ ' semi join ' ~ keyed_temp('touched') ~ ' using (' ~ columns | join(', ') ~ ')'
+                ) -%}
+            {%- endfor -%}
+        {%- endif -%}
+        {%- do keyed_keep('dates', 'select distinct ' ~ date ~ ' from (' ~ dates | join(' union all ') ~ ') as dates') -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -114,8 +166,8 @@ Config, under `meta.keyed`:
 {% macro keyed_fill_dates(sql, keyed) %}
     {%- if keyed_first_date() not in sql -%}{{ return(sql) }}{%- endif -%}
     {%- set span = run_query(
-        "select coalesce(min(" ~ keyed['date'] ~ "), date '9999-12-30')::varchar, coalesce(max(" ~ keyed['date'] ~ "), date '0001-01-01')::varchar from "
-        ~ keyed_temp('dates')
+        "select cast(coalesce(min(" ~ keyed['date'] ~ "), date '9999-12-30') as string) as first_date,"
+        ~ " cast(coalesce(max(" ~ keyed['date'] ~ "), date '0001-01-01') as string) as last_date from " ~ keyed_temp('dates')
     ).rows[0] -%}
     {{ return(sql | replace(keyed_first_date(), span[0]) | replace(keyed_last_date(), span[1])) }}
 {% endmacro %}
@@ -127,23 +179,30 @@ Config, under `meta.keyed`:
     {%- endfor -%}
     {%- if keyed.get('loads') -%}{%- do parts.append('(' ~ keys_of_unapplied_loads(keyed) ~ ')') -%}{%- endif -%}
     {%- if keyed.get('also') -%}
-        {%- do parts.append('(with self as (from ' ~ this ~ ') ' ~ keyed['also'] ~ ')') -%}
+        {%- do parts.append('(with self as (select * from ' ~ this ~ ') ' ~ keyed['also'] ~ ')') -%}
     {%- endif -%}
-    {{ parts | join(' union ') }}
+    {{ return(parts | join(' union ')) }}
 {% endmacro %}
 
-{# The model's own rows of the touched keys, with their row ids. Read with the date filter where the model has the date. #}
+{# The model's own rows of the touched keys. Read with the date filter where the model has the date. #}
 {% macro keyed_own_touched_rows(keyed) %}
-    {{- this }} semi join {{ keyed_temp('touched') }} using ({{ keyed['key'] | join(', ') }})
-    {%- if keyed.get('date') and not keyed.get('dates_in') %} where {{ keyed['date'] }} in (select {{ keyed['date'] }} from {{ keyed_temp('dates') }}){% endif -%}
+    select read.*{{ keyed_row() }} from {{ this }} as read
+    semi join {{ keyed_temp('touched') }} as touched on {{ is_touched() }}
+    {%- if keyed.get('date') and not keyed.get('dates_in') %} where read.{{ keyed['date'] }} in (select {{ keyed['date'] }} from {{ keyed_temp('dates') }}){% endif -%}
 {% endmacro %}
 
 {# Recomputing a key must not touch another one: such a row would stand twice, or change without anyone being told. #}
-{% macro keyed_refuse_untouched(keyed) %}
+{% macro keyed_refuse_untouched() %}
     {%- set stray = run_query(
-        'select count(*) from ' ~ keyed_temp('after') ~ ' anti join ' ~ keyed_temp('touched') ~ ' using (' ~ keyed['key'] | join(', ') ~ ')'
+        'select count(*) as rows from ' ~ keyed_temp('after') ~ ' as read anti join ' ~ keyed_temp('touched') ~ ' as touched on ' ~ is_touched()
     ).rows[0][0] -%}
     {%- if stray -%}
         {{ exceptions.raise_compiler_error(this.identifier ~ ' emits ' ~ stray ~ ' rows outside its touched keys: read through touched_rows()') }}
     {%- endif -%}
+{% endmacro %}
+
+{% macro keyed_differs() %}
+    {{ return(run_query(
+        'select count(*) as rows from (select 1 as one from ' ~ keyed_temp('gone') ~ ' union all select 1 as one from ' ~ keyed_temp('come') ~ ') as differences'
+    ).rows[0][0] > 0) }}
 {% endmacro %}

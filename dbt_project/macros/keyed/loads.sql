@@ -9,15 +9,28 @@ both ways. New, changed and withdrawn dates alike turn up as unapplied, and only
     )
 {%- endmacro %}
 
+{% macro keyed_applied_loads() %}{{ return(adapter.dispatch('keyed_applied_loads')()) }}{% endmacro %}
+{% macro default__keyed_applied_loads() -%}
+    (select system, stream, extract_date, load_id from {{ keyed_books(this.database, 'applied_loads') }} where model = '{{ this.identifier }}')
+{%- endmacro %}
+
+{# Notes which loads this model has applied. #}
+{% macro keyed_book_loads(keyed) %}{{ return(adapter.dispatch('keyed_book_loads')(keyed)) }}{% endmacro %}
+{% macro default__keyed_book_loads(keyed) %}
+    delete from {{ keyed_books(this.database, 'applied_loads') }} where model = '{{ this.identifier }}';
+    insert into {{ keyed_books(this.database, 'applied_loads') }}
+    select '{{ this.identifier }}', system, stream, extract_date, load_id from {{ loads_of(keyed) }} as loads
+{% endmacro %}
+
 {# {stream: [extract dates]} whose load in the lake is not the one that the model has applied. #}
 {% macro unapplied_dates() %}
     {%- set keyed = config.get('meta')['keyed'] -%}
-    {%- set applied = "(select system, stream, extract_date, load_id from " ~ keyed_books(this.database, 'applied_loads') ~ " where model = '" ~ this.identifier ~ "')" -%}
+    {%- set applied = keyed_applied_loads() -%}
     {%- set dates = {} -%}
     {%- for system, stream in keyed['loads'] -%}{%- do dates.update({stream: []}) -%}{%- endfor -%}
     {%- set found = run_query(
-        "select distinct stream, cast(extract_date as varchar) from ((from " ~ loads_of(keyed) ~ " except from " ~ applied ~ ")"
-        ~ " union all (from " ~ applied ~ " except from " ~ loads_of(keyed) ~ ")) order by all"
+        "select distinct stream, cast(extract_date as string) as extract_date from ((select * from " ~ loads_of(keyed) ~ " except select * from " ~ applied ~ ")"
+        ~ " union all (select * from " ~ applied ~ " except select * from " ~ loads_of(keyed) ~ ")) as unapplied order by 1, 2"
     ) -%}
     {%- for row in found.rows -%}{%- do dates[row[0]].append(row[1]) -%}{%- endfor -%}
     {{ return(dates) }}
@@ -29,7 +42,8 @@ both ways. New, changed and withdrawn dates alike turn up as unapplied, and only
     {%- set lake = source('lake', 'loads') -%}
     {%- set systems = keyed['loads'] | map('first') | unique | join("', '") -%}
     {{ return(run_query(
-        "select sha256 from " ~ lake.database ~ "." ~ lake.schema ~ ".contracts where system in ('" ~ systems ~ "') order by sha256"
+        "select sha256 from " ~ api.Relation.create(database=lake.database, schema=lake.schema, identifier='contracts')
+        ~ " where system in ('" ~ systems ~ "') order by sha256"
     ).columns[0].values()) }}
 {% endmacro %}
 
@@ -43,7 +57,7 @@ both ways. New, changed and withdrawn dates alike turn up as unapplied, and only
 
 {% macro keys_of_unapplied_loads(keyed) %}
     {%- set dates = unapplied_dates() -%}
-    {%- set date = ', null::date as ' ~ keyed['date'] if keyed.get('date') else '' -%}
+    {%- set date = ', cast(null as date) as ' ~ keyed['date'] if keyed.get('date') else '' -%}
     {%- for system, stream in keyed['loads'] if dates[stream] -%}
     select {{ keyed['key'] | join(', ') }}{{ date }} from {{ source('lake', system ~ '_' ~ stream) }} where {{ in_dates('extract_date', dates[stream]) }}
     union
@@ -62,7 +76,6 @@ both ways. New, changed and withdrawn dates alike turn up as unapplied, and only
 {# Behind the arrived rows: the copies of the touched ids that the model already has, of dates that stay as they are. #}
 {% macro union_with_kept_copies(derived) %}
     {%- if is_keyed_run() %}
-    union all by name
-    select * exclude (_row, {{ derived | join(', ') }}) from {{ keyed_temp('before') }} where not {{ in_unapplied(unapplied_dates()) }}
+    {{ keyed_union_with_before(derived) }} where not {{ in_unapplied(unapplied_dates()) }}
     {%- endif -%}
 {% endmacro %}

@@ -10,13 +10,9 @@ for x itself in a full build. So a model reads like plain SQL either way.
 {% macro touched_rows(relation, columns={}, date=none, time=none) %}
     {%- if is_keyed_run() -%}
         {%- set keyed = config.get('meta')['keyed'] -%}
-        {%- set pairs = [] -%}
-        {%- for column in keyed['key'] -%}
-            {%- do pairs.append(columns.get(column, 'read.' ~ column) ~ ' = touched.' ~ column) -%}
-        {%- endfor -%}
         (
             select read.* from {{ relation }} as read
-            semi join {{ keyed_temp('touched') }} as touched on {{ pairs | join(' and ') }}
+            semi join {{ keyed_temp('touched') }} as touched on {{ is_touched(columns) }}
             {%- if date and keyed.get('date') %}
             where read.{{ date }} in (select {{ keyed['date'] }} from {{ keyed_temp('dates') }})
             {%- elif time and keyed.get('date') %}
@@ -26,6 +22,16 @@ for x itself in a full build. So a model reads like plain SQL either way.
     {%- else -%}
         {{ relation }}
     {%- endif -%}
+{% endmacro %}
+
+{# Whether a row of `read` belongs to a key of `touched`. #}
+{% macro is_touched(columns={}) %}{{ return(keyed_same(config.get('meta')['keyed']['key'], 'touched', columns)) }}{% endmacro %}
+
+{# Whether a row of `read` and one of `other` are the same in some columns, as far as `columns` has none of them otherwise. #}
+{% macro keyed_same(names, other, columns={}) %}
+    {%- set pairs = [] -%}
+    {%- for name in names -%}{%- do pairs.append(columns.get(name, 'read.' ~ name) ~ ' = ' ~ other ~ '.' ~ name) -%}{%- endfor -%}
+    {{ return(pairs | join(' and ')) }}
 {% endmacro %}
 
 {# Filled in by the materialization: DuckDB skips row groups by constants, not by a subquery, and this text is compiled before the dates are known. #}

@@ -166,8 +166,8 @@ What they share.
 {% macro keyed_fill_dates(sql, keyed) %}
     {%- if keyed_first_date() not in sql -%}{{ return(sql) }}{%- endif -%}
     {%- set span = run_query(
-        "select cast(coalesce(min(" ~ keyed['date'] ~ "), date '9999-12-30') as string) as first_date,"
-        ~ " cast(coalesce(max(" ~ keyed['date'] ~ "), date '0001-01-01') as string) as last_date from " ~ keyed_temp('dates')
+        "select cast(coalesce(min(" ~ keyed['date'] ~ "), date '2000-01-02') as string) as first_date,"
+        ~ " cast(coalesce(max(" ~ keyed['date'] ~ "), date '2000-01-01') as string) as last_date from " ~ keyed_temp('dates')
     ).rows[0] -%}
     {{ return(sql | replace(keyed_first_date(), span[0]) | replace(keyed_last_date(), span[1])) }}
 {% endmacro %}

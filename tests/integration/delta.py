@@ -1,10 +1,10 @@
-"""The models built on Delta tables, for tests: by Sail, which speaks Spark Connect and needs neither Java nor a network.
+"""The models built on Delta tables, for tests: by Sail, which speaks Spark Connect and needs no Java.
 
 What belongs here: Sail's session, what Sail spells otherwise than Spark, and killing a run between two statements.
 What does not: any expectation (`test_delta_nights`).
 
-Sail is no part of the project's environment, and version 0.7 refuses the newest pyspark. An environment of its own does:
-the project's, with `pysail` and `pyspark-client==4.2.*` in place of `pyspark`.
+Sail is no part of the project's environment, and its version 0.7 refuses the newest pyspark. An environment of its own
+does: the project's, with `pysail` and `pyspark-client==4.2.*` in place of `pyspark`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class DeltaWarehouse:
         self.statements: list[str] = []  # what the last run sent
 
     def build(self, kill: Callable[[str], bool] = lambda _: False) -> bool:
-        """Bring the models up to date with the lake; whether dbt could. Nothing reaches Sail after a statement to kill at."""
+        """Bring the models up to date with the lake; whether dbt could. Behind a statement to kill at, none is sent."""
         self._show_lake()
         arguments = ["--quiet", "run", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         arguments += ["--target-path", str(self._target), "--log-path", str(self._target)]
@@ -103,7 +103,7 @@ def sail(folder: Path) -> Iterator[Any]:
 
 
 def in_sail(sql: str) -> str:
-    """A statement of Spark in Sail's words: it means the same, but for comments and the bytes of tables, which Sail has not."""
+    """A statement of Spark in Sail's words. What Sail has not is left out: comments, and the bytes of tables."""
     if re.search(r"\balter table \S+ change column\b", sql):
         return "select 1"
     sql = re.sub(r"\bcomment '(?:\\'|[^'])*'", "", sql)

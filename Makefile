@@ -68,7 +68,7 @@ lock: setup ## Pin the newest allowed versions anew, with hashes
 	@$(PIP) uv
 	@$(COMPILE) --extra dev --output-file requirements.lock
 	@sed -n 's/^\([[:alnum:]._-]*\)==.*/\1/p' requirements.lock > $(VENV)/locked.txt
-	@$(COMPILE) --extra spark --excludes $(VENV)/locked.txt --output-file requirements-spark.lock
+	@$(COMPILE) --extra spark --extra spark-test --excludes $(VENV)/locked.txt --output-file requirements-spark.lock
 
 clean: ## Remove the environment and what dbt compiled; the data stays
 	@rm -rf $(VENV) dbt_project/target dbt_project/logs

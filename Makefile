@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPARK := $(VENV)/.spark
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --upgrade pyproject.toml
+JAVA := $(or $(JAVA_HOME),$(shell command -v java))
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export DAYBOOK_HOME ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -30,7 +31,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 $(SPARK): $(READY) requirements-spark.lock
-	@echo "installing Spark into $(VENV) (once, some minutes: 430 MB)"
+	@echo "installing Spark into $(VENV) (once, some minutes: 500 MB)"
 	@$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-spark.lock
 	@touch $@
 
@@ -40,7 +41,7 @@ nightly: setup ## Load what is new (or FROM=, TO=), build, check, publish
 rebuild: setup ## Drop the warehouse and build every mart from the lake alone
 	@$(BIN)/python -m orchestration rebuild
 
-parity: setup $(if $(shell command -v java),$(SPARK)) ## Build the same lake on both engines and compare every mart
+parity: setup $(if $(JAVA),$(SPARK)) ## Build the same lake on both engines and compare every mart
 	@$(BIN)/python -m orchestration parity
 
 ui: setup ## Dagster's UI and daemon on 127.0.0.1:3000
@@ -49,7 +50,7 @@ ui: setup ## Dagster's UI and daemon on 127.0.0.1:3000
 demo: setup ## Write demo extracts (ARGS="--learners 1000 --days 60")
 	@$(BIN)/python -m ingestion.demo $(ARGS)
 
-test: setup $(if $(shell command -v java),$(SPARK)) ## Run all tests; those of Spark where there is Java
+test: setup $(if $(JAVA),$(SPARK)) ## Run all tests; those of Spark where there is Java
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## Formatters, linters, types, SQL lint: what CI runs before the tests
@@ -66,9 +67,9 @@ format: setup ## Let the formatters rewrite the code
 
 lock: setup ## Pin the newest allowed versions anew, with hashes
 	@$(PIP) uv
-	@$(COMPILE) --extra dev --output-file requirements.lock
+	@$(COMPILE) --no-strip-extras --extra dev --output-file requirements.lock
 	@sed -n 's/^\([[:alnum:]._-]*\)==.*/\1/p' requirements.lock > $(VENV)/locked.txt
-	@$(COMPILE) --extra spark --extra spark-test --excludes $(VENV)/locked.txt --output-file requirements-spark.lock
+	@$(COMPILE) --strip-extras --extra spark --extra spark-test --excludes $(VENV)/locked.txt --output-file requirements-spark.lock
 
 clean: ## Remove the environment and what dbt compiled; the data stays
 	@rm -rf $(VENV) dbt_project/target dbt_project/logs

@@ -47,6 +47,9 @@ class DuckDB:
         """The folder for dbt's artifacts: what it wrote of a run is of use until the next."""
         return home.work / "dbt"
 
+    def check(self, home: Home) -> None:
+        """Nothing can be missing: it comes with the default install."""
+
     def prepare(self, home: Home) -> None:
         """Before a dbt run."""
         home.work.mkdir(parents=True, exist_ok=True)
@@ -82,27 +85,34 @@ class Spark:
         """The folder for dbt's artifacts; not DuckDB's, or dbt would parse all anew after each change of engine."""
         return home.spark / "dbt"
 
-    def prepare(self, home: Home) -> None:
-        """Before a dbt run: say what is missing, and forget what an earlier run handed over."""
-        home.work.mkdir(parents=True, exist_ok=True)
+    def check(self, home: Home) -> None:
+        """Raise SparkUnavailable with what is missing."""
         missing = why_unavailable(Settings.from_env(home))
         if missing:
             raise SparkUnavailable(missing)
+
+    def prepare(self, home: Home) -> None:
+        """Before a dbt run: forget what an earlier run handed over."""
+        home.work.mkdir(parents=True, exist_ok=True)
         spark.findings_of(home).unlink(missing_ok=True)
 
     def collect(self, home: Home, manifest: Mapping[str, Any]) -> None:
-        """Behind a dbt run: make the marts that it handed over the marts at work."""
+        """Behind a dbt run: the marts that it handed over come into the file of the marts; others stay as they are."""
         if not spark.findings_of(home).exists():  # dbt did not come so far
             return
-        fresh = home.marts.with_name(f".{home.marts.name}.tmp")
+        built = json.loads(spark.findings_of(home).read_text())
+        fresh = home.spark / home.marts.name
         for path in (fresh, wal_of(fresh)):
             path.unlink(missing_ok=True)
         with duckdb.connect(":memory:") as con:
             con.execute(f"attach {quoted(str(fresh))} as daybook")
             con.execute("create schema daybook.marts")
+            old = _attach_old(con, home)
             for node in marts_of(manifest):
-                if spark.mart_folder(home, node["name"]).exists():
+                if node["unique_id"] in built:
                     _take(con, node, handed_over(home, node["name"]))
+                elif node["name"] in old:
+                    _take(con, node, f"old.marts.{identifier(node['name'])}")
             con.execute("detach daybook")
         wal_of(home.marts).unlink(missing_ok=True)
         fresh.replace(home.marts)
@@ -127,11 +137,20 @@ class _HandedOver:
 
 
 def handed_over(home: Home, mart: str) -> str:
-    """The SQL of the rows of a mart as Spark handed it over, in their order."""
+    """The SQL of the rows of a mart as Spark handed it over, in their order. Raises FileNotFoundError."""
     files = sorted(spark.mart_folder(home, mart).glob("*.parquet"))
     if not files:
         raise FileNotFoundError(f"Spark has not handed over the mart {mart}: {spark.mart_folder(home, mart)} is empty")
     return f"read_parquet([{', '.join(quoted(str(path)) for path in files)}])"
+
+
+def _attach_old(con: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
+    """Attach the file of the marts as it was, as `old`; the names of its marts."""
+    if not home.marts.exists():
+        return set()
+    con.execute(f"attach {quoted(str(home.marts))} as old (read_only)")
+    tables = con.execute("select table_name from duckdb_tables() where database_name = 'old' and schema_name = 'marts'")
+    return {name for (name,) in tables.fetchall()}
 
 
 def _take(con: duckdb.DuckDBPyConnection, node: Node, rows: str) -> None:
@@ -151,14 +170,26 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     name: str | None = None  # `duckdb` or `spark`; by default the one that DAYBOOK_ENGINE names
 
+    def why_unavailable(self, home: Home) -> str | None:
+        """What is missing to build with the engine; None where nothing is."""
+        try:
+            self._engine().check(home)
+        except (SparkUnavailable, ValueError) as error:
+            return str(error)
+        return None
+
     def chosen(self, home: Home) -> Engine:
         """The engine, made ready for a dbt run; dbt, a process of its own, is told by the environment."""
+        engine = self._engine()
+        engine.check(home)
+        engine.prepare(home)
+        os.environ["DAYBOOK_ENGINE"] = engine.name
+        os.environ["DAYBOOK_HOME"] = str(home.root)
+        return engine
+
+    def _engine(self) -> Engine:
         name = self.name or os.environ.get("DAYBOOK_ENGINE") or DuckDB.name
         engines: dict[str, Engine] = {DuckDB.name: DuckDB(), Spark.name: Spark()}
         if name not in engines:
             raise ValueError(f"DAYBOOK_ENGINE is {name!r}; it can be {' or '.join(engines)}")
-        engine = engines[name]
-        engine.prepare(home)
-        os.environ["DAYBOOK_ENGINE"] = name
-        os.environ["DAYBOOK_HOME"] = str(home.root)
-        return engine
+        return engines[name]

@@ -25,6 +25,7 @@ from orchestration.assets import PUBLISHED_MARTS
 from orchestration.checks import stream_key
 from orchestration.databases import Row, mart_rows, working_books
 from orchestration.definitions import build_defs
+from orchestration.engines import EngineResource
 from orchestration.instance import bury_dead_runs, prepare_instance
 from orchestration.jobs import JOBS, LOAD, REBUILD, TRANSFORM, load_config
 from orchestration.partitions import DateRange
@@ -61,6 +62,8 @@ class Night:
 
 def nightly(home: Home, first: date | None = None, last: date | None = None) -> int:
     """Load what is new or changed (or every date from `first` to `last`, again if need be), build, check, publish."""
+    if not _can_build(home):
+        return 2
     night = Night()
     prepare_instance(home)
     with writer_lock(home, "make nightly", report=_say):
@@ -89,6 +92,8 @@ def nightly(home: Home, first: date | None = None, last: date | None = None) -> 
 
 def rebuild(home: Home) -> int:
     """Drop the warehouse, build every mart from the lake alone, check and publish."""
+    if not _can_build(home):
+        return 2
     night = Night()
     prepare_instance(home)
     with writer_lock(home, "make rebuild", report=_say):
@@ -96,6 +101,14 @@ def rebuild(home: Home) -> int:
             bury_dead_runs(instance, JOBS)
             _run(night, build_defs(progress=progress), instance, REBUILD, {_COMMAND_TAG: "rebuild"})
         return _summary(home, night)
+
+
+def _can_build(home: Home) -> bool:
+    """Whether the engine is there; if not, say what is missing before anything is loaded."""
+    missing = EngineResource().why_unavailable(home)
+    if missing:
+        _say(missing)
+    return missing is None
 
 
 def _run(
@@ -142,16 +155,21 @@ def _summary(home: Home, night: Night) -> int:
     lines += _check_lines(night)
     if night.failures:
         lines += ["", "What failed:", *(f"  - {failure}" for failure in night.failures)]
+    lines += ["", *_published_lines(home, night)]
     lines += [
-        "",
-        f"published  {home.published}" + ("" if night.published else "  (left as it was)"),
-        f"           {_query(home)}",
         "UI         make ui, then http://127.0.0.1:3000",
     ]
     _say("\n".join(lines))
     if not night.is_good:
         AlertResource().post(Alert("Daybook: the night failed", "\n".join(night.failures)))
     return 0 if night.is_good else 1
+
+
+def _published_lines(home: Home, night: Night) -> list[str]:
+    if not home.published.exists():
+        return ["published  nothing yet"]
+    left = "" if night.published else "  (left as it was)"
+    return [f"published  {home.published}{left}", f"           {_query(home)}"]
 
 
 def _query(home: Home) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ from orchestration.wording import counted
 # Numbers agree if they differ by no more than this part of the larger one; texts, counts, dates and keys are equal.
 RELATIVE_TOLERANCE = 1e-9
 
-_MEASURED = ("DOUBLE", "FLOAT", "DECIMAL")
+_MEASURED = r"DOUBLE|FLOAT|DECIMAL\(\d+,\d+\)"
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,12 @@ def compare_marts(home: Home, manifest: Mapping[str, Any]) -> Iterator[Compariso
     with duckdb.connect() as con:
         con.execute(f"attach {quoted(str(home.marts))} as daybook (read_only)")
         for mart in marts(manifest):
-            sides = {"DuckDB": f"daybook.marts.{identifier(mart.name)}", "Spark": handed_over(home, mart.name)}
-            yield compare(con, mart, sides)
+            try:
+                sides = {"DuckDB": f"daybook.marts.{identifier(mart.name)}", "Spark": handed_over(home, mart.name)}
+            except FileNotFoundError as error:
+                yield Comparison(mart.name, {}, (str(error),))
+            else:
+                yield compare(con, mart, sides)
 
 
 def compare(con: duckdb.DuckDBPyConnection, mart: Mart, sides: Mapping[str, str]) -> Comparison:
@@ -118,10 +123,12 @@ def _different_rows(
 def _same(column: str, type_: str) -> str:
     """SQL: whether both sides have the same value in a column."""
     a, b = f"a.{identifier(column)}", f"b.{identifier(column)}"
-    if not type_.startswith(_MEASURED):
-        return f"{a} is not distinct from {b}"
-    within = f"abs({a} - {b}) <= {RELATIVE_TOLERANCE} * greatest(abs({a}), abs({b}))"
-    return f"coalesce({within}, {a} is null and {b} is null)"
+    same = f"{a} is not distinct from {b}"
+    if not re.fullmatch(_MEASURED, type_):
+        return same
+    x, y = f"cast({a} as double)", f"cast({b} as double)"
+    near = f"isfinite({x}) and isfinite({y}) and abs({x} - {y}) <= {RELATIVE_TOLERANCE} * greatest(abs({x}), abs({y}))"
+    return f"({same} or coalesce({near}, false))"
 
 
 def _types(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
@@ -185,7 +192,7 @@ def build(home: Home, engine: Engine) -> Mapping[str, Any]:
     """Bring the models of an engine up to date with the lake, as a night does; returns dbt's manifest."""
     engine.prepare(home)
     command = [dbt_executable(), "--log-level-file", "none", "run", "--target-path", str(engine.artifacts(home))]
-    began, progress, failed = time.monotonic(), Progress(), []
+    began, built, progress, failed = time.monotonic(), 0, Progress(), []
     with subprocess.Popen(
         command,
         cwd=PROJECT_DIR,
@@ -206,8 +213,8 @@ def build(home: Home, engine: Engine) -> Mapping[str, Any]:
                 continue
             event = json.loads(line)
             if event["info"]["name"] == "LogModelResult":
-                data = event["data"]
-                progress.tell(f"{engine.name}: {data['index']} of {data['total']} models")
+                built += 1
+                progress.tell(f"{engine.name}: {built} of {event['data']['total']} models")
             if event["info"]["level"] == "error":
                 failed.append(event["info"]["msg"].strip())
     if dbt.returncode:
@@ -217,6 +224,6 @@ def build(home: Home, engine: Engine) -> Mapping[str, Any]:
 
 
 def _line(compared: Comparison) -> str:
-    rows = ", ".join(f"{rows:,}" for rows in sorted(set(compared.rows.values())))
+    rows = ", ".join(f"{rows:,}" for rows in sorted(set(compared.rows.values()))) or "no"
     said = "DIFFERS: " + "; ".join(compared.differences) if compared.differences else "same on DuckDB and Spark"
     return f"{compared.mart:<28} {rows:>16} rows   {said}"

@@ -35,14 +35,24 @@ def run_dbt(arguments: Sequence[str]) -> int:
     try:
         settings = Settings.from_env(home)
         with connected(home, settings) as spark:
-            for statement in show_lake(home, settings.file_format, settings.root):
-                spark.execute(statement)
+            _show_lake(home, settings, spark)
             done = runner.invoke(list(arguments))
             hand_over(home, settings, spark, getattr(done.result, "results", []))
     except SparkUnavailable as error:
         _tell(str(error))
         return 2
     return _exit_status(done)
+
+
+def _show_lake(home: Home, settings: Settings, spark: Spark) -> None:
+    try:
+        for statement in show_lake(home, settings.file_format, settings.root):
+            spark.execute(statement)
+    except Exception as error:  # of whatever Spark is made of
+        told = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SparkUnavailable(
+            f"Spark cannot read the lake at {settings.root} as {settings.file_format}: {told}"
+        ) from error
 
 
 def _exit_status(done: Any) -> int:

@@ -50,8 +50,14 @@ class Settings:
         file_format = os.environ.get("DAYBOOK_SPARK_FILE_FORMAT") or "parquet"
         if file_format not in ("delta", "parquet"):
             raise SparkUnavailable(f"DAYBOOK_SPARK_FILE_FORMAT is {file_format!r}; it can be delta or parquet")
+        endpoint = os.environ.get("DAYBOOK_SPARK_ENDPOINT") or "local[2]"
+        if not re.match(r"local|yarn$|(spark|k8s|sc|thrift)://[^/:]", endpoint):
+            raise SparkUnavailable(
+                f"DAYBOOK_SPARK_ENDPOINT is {endpoint!r}; it can be local[2], yarn, spark://host:7077, k8s://host,"
+                " sc://host:15002 or thrift://host:10000"
+            )
         return cls(
-            endpoint=os.environ.get("DAYBOOK_SPARK_ENDPOINT") or "local[2]",
+            endpoint=endpoint,
             file_format="delta" if file_format == "delta" else "parquet",
             root=(os.environ.get("DAYBOOK_SPARK_HOME") or str(home.root)).rstrip("/"),
             catalog=os.environ.get("DAYBOOK_SPARK_CATALOG"),
@@ -175,7 +181,7 @@ def _thrift(home: Home, settings: Settings) -> Iterator[Spark]:
     try:
         connection = hive.connect(
             host=server.hostname,
-            port=server.port or 10000,
+            port=server.port or _PORTS[server.scheme],
             **{name: value for name, value in login.items() if value},
         )
     except Exception as error:  # of sockets, of Thrift, of the login
@@ -189,16 +195,24 @@ def _thrift(home: Home, settings: Settings) -> Iterator[Spark]:
 def _unreachable(settings: Settings, error: Exception) -> SparkUnavailable:
     # What stands behind the host can be a token.
     place = urlsplit(settings.endpoint)
-    server = f"{place.scheme}://{place.hostname}:{place.port}" if place.hostname else settings.endpoint
+    port = f":{place.port}" if place.port else ""
+    server = f"{place.scheme}://{place.hostname}{port}" if place.hostname else settings.endpoint
     return SparkUnavailable(f"no Spark at {server}: {in_short(str(error)) or type(error).__name__}")
+
+
+_PORTS = {"sc": 15002, "spark": 7077, "thrift": 10000}
+
+
+def _knock(settings: Settings) -> None:
+    """Raise OSError where nobody answers: Spark would try for minutes before it says so."""
+    server = urlsplit(settings.endpoint)
+    socket.create_connection((server.hostname or "", server.port or _PORTS[server.scheme]), timeout=10).close()
 
 
 def _connect_session(settings: Settings) -> Any:
     from pyspark.sql import SparkSession
 
-    server = urlsplit(settings.endpoint)
-    # The client would try for ten minutes before it says that nobody answers.
-    socket.create_connection((server.hostname or "", server.port or 15002), timeout=10).close()
+    _knock(settings)
     os.environ["SPARK_REMOTE"] = settings.endpoint  # for dbt, which knows no other way
     # dbt asks for Hive, which is the server's to have.
     warnings.filterwarnings("ignore", message="Failed to set spark.sql.catalogImplementation")
@@ -210,13 +224,22 @@ def _connect_session(settings: Settings) -> Any:
 def _own_session(home: Home, settings: Settings) -> Any:
     from pyspark.sql import SparkSession
 
+    if settings.endpoint.startswith("spark://"):
+        _knock(settings)
     builder = SparkSession.builder.appName("daybook").master(settings.endpoint).enableHiveSupport()
+    builder = builder.config("spark.ui.enabled", "false")  # a server that asks nobody for a password
     if settings.is_local:
-        home.spark.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(_scratch(home), ignore_errors=True)
+        _scratch(home).mkdir(parents=True)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         for name, value in _local_configuration(home).items():
             builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def _scratch(home: Home) -> Path:
+    """What Spark writes on the way; a killed run leaves it behind."""
+    return home.spark / "tmp"
 
 
 def _local_configuration(home: Home) -> Mapping[str, str]:
@@ -234,9 +257,10 @@ def _local_configuration(home: Home) -> Mapping[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "4g",
+        "spark.hadoop.hive.downloaded.resources.dir": str(_scratch(home) / "hive"),
+        "spark.local.dir": str(_scratch(home)),
         "spark.log.level": "ERROR",
         "spark.sql.shuffle.partitions": "4",
-        "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # Tables and their catalog are kept between two runs: tests and single models read what an earlier run built.
         "spark.sql.warehouse.dir": str(home.spark / "tables"),

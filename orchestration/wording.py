@@ -23,4 +23,8 @@ def told_later(extracts: int) -> str:
 def in_short(message: str) -> str:
     """A message on one line, without the stack of a program that nobody here wrote."""
     lines = (line.strip() for line in message.splitlines())
-    return " ".join(line for line in lines if line and not re.match(r"at [\w.$/<>]+\(|\.\.\. \d+ more", line))
+    return " ".join(
+        line
+        for line in lines
+        if line and not re.match(r"(at )?[\w.$/<>]+\([\w ]+(\.\w+:\d+)?\)$|\.\.\. \d+ more", line)
+    )

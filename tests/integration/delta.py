@@ -3,8 +3,7 @@
 What belongs here: Sail's session, what Sail spells otherwise than Spark, and killing a run between two statements.
 What does not: any expectation (`test_delta_nights`).
 
-Sail is no part of the project's environment, and its version 0.7 refuses the newest pyspark. An environment of its own
-does: the project's, with `pysail` and `pyspark-client==4.2.*` in place of `pyspark`.
+Delta's own engine for Spark is a Java library that no Python package brings along.
 """
 
 from __future__ import annotations
@@ -97,8 +96,10 @@ def sail(folder: Path) -> Iterator[Any]:
             session.conf.set("spark.sql.warehouse.dir", str(folder))
             session.conf.set("spark.sql.timestampType", "TIMESTAMP_NTZ")
             session.conf.set("spark.sql.session.timeZone", "UTC")
-            yield session
-            session.stop()
+            try:
+                yield session
+            finally:
+                session.stop()
     finally:
         server.stop()
 

@@ -132,10 +132,10 @@ def test_models_are_built_and_handed_over(kind: str, servers: dict[str, str], ho
     assert sessions == (found["model.daybook.test_sessions"]["rows"], found["model.daybook.test_sessions"]["rows"])
 
 
-@pytest.mark.parametrize("scheme", ["thrift", "sc"])
+@pytest.mark.parametrize("scheme", ["thrift", "sc", "spark"])
 def test_nobody_answers(scheme: str, home: Home) -> None:
     endpoint = f"{scheme}://127.0.0.1:{free_port()}"
-    done = dbt(home, f"{endpoint}/;token=secret", "run")
+    done = dbt(home, f"{endpoint}/;token=secret" if scheme == "sc" else endpoint, "run")
     assert done.returncode == 2
     [said] = [json.loads(line)["info"]["msg"] for line in done.stdout.splitlines() if line.startswith("{")]
     assert said.startswith(f"no Spark at {endpoint}: ")

@@ -25,6 +25,6 @@
 {% macro text_hash(text) %}{{ return(adapter.dispatch('text_hash')(text)) }}{% endmacro %}
 {% macro default__text_hash(text) %}cast('0x' || substr(md5({{ text }}), 1, 15) as bigint){% endmacro %}
 
-{# A double that is rounded to 9 places, as text with these 9 places. #}
+{# A double as text with 15 digits, the same on every engine: the last bits of a large one are not. #}
 {% macro double_text(number) %}{{ return(adapter.dispatch('double_text')(number)) }}{% endmacro %}
-{% macro default__double_text(number) %}cast(cast({{ number }} as decimal(28, 9)) as string){% endmacro %}
+{% macro default__double_text(number) %}format('{:.14e}', {{ number }}){% endmacro %}

@@ -12,8 +12,8 @@
 
 {% macro spark__text_hash(text) %}cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint){% endmacro %}
 
-{# A cast to text would write 0 as 0E-9 where ANSI mode is off, as dbt has it. #}
-{% macro spark__double_text(number) %}format_number(cast({{ number }} as decimal(28, 9)), '0.000000000'){% endmacro %}
+{# Null would become the text `null`. #}
+{% macro spark__double_text(number) %}case when {{ number }} is not null then format_string('%.14e', {{ number }}) end{% endmacro %}
 
 {# A list's type is `array<...>` here; models declare it as `...[]`. #}
 {% macro spark__cast(field, type) -%}

@@ -55,6 +55,15 @@ def test_numbers_may_differ_by_one_part_in_a_billion(factor: float, same: bool) 
     assert (differences(f"select * replace (rate * {factor!r} as rate) from {{rows}}") == ()) is same
 
 
+@pytest.mark.parametrize(("one", "two"), [("nan", "1"), ("1", "nan"), ("inf", "1"), ("inf", "-inf")])
+def test_what_is_no_number_is_near_nothing(one: str, two: str) -> None:
+    rows = f"(select * replace ('{one}'::double as rate) from {ROWS})"
+    with duckdb.connect() as con:
+        sides = {"one": rows, "two": f"(select * replace ('{two}'::double as rate) from {ROWS})"}
+        assert compare(con, MART, sides).differences == ("3 rows with another rate",)
+        assert compare(con, MART, {"one": rows, "two": rows}).differences == ()
+
+
 def test_a_decimal_that_is_nothing_on_one_side() -> None:
     change = "select * replace (nullif(seconds, 0) as seconds) from {rows}"
     assert differences(change) == ("1 row with another seconds",)

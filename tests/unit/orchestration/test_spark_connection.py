@@ -38,6 +38,13 @@ def test_a_file_format_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings.from_env(HOME)
 
 
+@pytest.mark.parametrize("endpoint", ["bogus", "thrift://", "http://spark.example"])
+def test_an_endpoint_that_is_none(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBOOK_SPARK_ENDPOINT", endpoint)
+    with pytest.raises(SparkUnavailable, match=f"DAYBOOK_SPARK_ENDPOINT is '{endpoint}'; it can be local"):
+        Settings.from_env(HOME)
+
+
 def test_an_engine_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="DAYBOOK_ENGINE is 'sqlite'; it can be duckdb or spark"):
         EngineResource(name="sqlite").chosen(Home(tmp_path))

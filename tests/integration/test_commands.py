@@ -49,6 +49,15 @@ def start(home: Home, *command: str) -> subprocess.Popen[str]:
     )
 
 
+def kill_in_the_transformation(night: subprocess.Popen[str]) -> None:
+    assert night.stdout is not None
+    for line in night.stdout:
+        if line.startswith("transform:"):
+            os.killpg(night.pid, signal.SIGKILL)
+            break
+    assert night.wait(timeout=60) == -signal.SIGKILL
+
+
 def published(home: Home, query: str) -> list[tuple[object, ...]]:
     with duckdb.connect(str(home.published), read_only=True) as con:
         return con.execute(query).fetchall()
@@ -109,13 +118,7 @@ def test_two_nights_at_once_and_one_that_was_killed_come_to_the_same(tmp_path: P
     assert sum("nothing was new" in text for text in told) == 1
     assert any("wait" in text for text in told)
 
-    night = start(killed, "nightly")
-    assert night.stdout is not None
-    for line in night.stdout:
-        if line.startswith("transform:"):
-            os.killpg(night.pid, signal.SIGKILL)
-            break
-    assert night.wait(timeout=60) == -signal.SIGKILL
+    kill_in_the_transformation(start(killed, "nightly"))
     again = run(killed, "nightly")
     assert again.returncode == 0, again.stdout + again.stderr
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import duckdb
@@ -14,7 +12,7 @@ from ingestion.home import Home
 from orchestration.engines import DuckDB, Spark
 from orchestration.parity import build, compare_marts
 from orchestration.spark_connection import Settings, why_unavailable
-from tests.integration.test_commands import published, run, start
+from tests.integration.test_commands import kill_in_the_transformation, published, run, start
 from tests.integration.warehouse import Warehouse
 from tests.reference.histories import history
 
@@ -48,13 +46,7 @@ def test_a_night_on_spark_is_killed_and_repeated_and_has_parity(
     generate(home, learners=8, days=4)
     monkeypatch.setenv("DAYBOOK_ENGINE", "spark")
 
-    killed = start(home, "nightly")
-    assert killed.stdout is not None
-    for line in killed.stdout:
-        if line.startswith("transform:"):
-            os.killpg(killed.pid, signal.SIGKILL)
-            break
-    assert killed.wait(timeout=60) == -signal.SIGKILL
+    kill_in_the_transformation(start(home, "nightly"))
     assert not home.published.exists()
 
     night = run(home, "nightly")

@@ -42,9 +42,9 @@ for x itself in a full build. So a model reads like plain SQL either way.
 Whether this run recomputes touched keys only. False when the model does not exist yet, was built with other code or settings,
 a producer was built in full since, or as-of moved backward for a model that depends on it: then it is built in full.
 #}
-{% macro is_keyed_run() %}{{ return(adapter.dispatch('is_keyed_run')()) }}{% endmacro %}
+{% macro is_keyed_run() %}{{ return(adapter.dispatch('is_keyed_run')() if execute else false) }}{% endmacro %}
 {% macro default__is_keyed_run() %}
-    {%- if not execute or should_full_refresh() or load_cached_relation(this) is none -%}{{ return(false) }}{%- endif -%}
+    {%- if should_full_refresh() or load_cached_relation(this) is none -%}{{ return(false) }}{%- endif -%}
     {%- set keyed = config.get('meta')['keyed'] -%}
     {%- set conditions -%}
         exists (

@@ -20,7 +20,7 @@ The books are only ever appended to while models are built: two threads that cha
 {% macro spark__marts_database() %}{{ return(none) }}{% endmacro %}
 
 {% macro spark__is_keyed_run() %}
-    {%- set existing = load_cached_relation(this) if execute else none -%}
+    {%- set existing = load_cached_relation(this) -%}
     {{ return(config.get('file_format') == 'delta' and existing is not none and existing.is_delta and default__is_keyed_run()) }}
 {% endmacro %}
 

@@ -111,6 +111,9 @@ def in_sail(sql: str) -> str:
     sql = re.sub(r"\bcomment '(?:\\'|[^'])*'", "", sql)
     sql = re.sub(r"select distinct _metadata[^)]+", "select 0 as file_size", sql)
     sql = re.sub(r"\b9{12}\.9{6}\b", r"cast(\g<0> as decimal(38, 6))", sql)  # no comparison of two widths
+    sql = re.sub(
+        r"format_string\('%\.14e', (\S+)\)", r"if(\1 = 0, '0.00000000000000e+00', \g<0>)", sql
+    )  # it has no zero
     while found := re.search(r"\btimestampdiff\(microsecond, ", sql):
         (first, second), end = _arguments(sql, found.end())
         micros = f"unix_micros(cast({second} as timestamp_ltz)) - unix_micros(cast({first} as timestamp_ltz))"

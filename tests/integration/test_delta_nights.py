@@ -43,31 +43,23 @@ def assert_equals_rebuild(on_delta: DeltaWarehouse, nightly: Warehouse, root: Pa
 
 
 def test_nights_that_are_killed_equal_a_rebuild(session: Any, tmp_path: Path) -> None:
-    """A night that was killed is healed by a second run of the same night, or by the next night's."""
+    """Each night is killed at another step, and the last one has what all of them left behind."""
     nightly = Warehouse(tmp_path / "nightly", target=tmp_path / "target")
     on_delta = DeltaWarehouse(session, nightly.home, tmp_path / "target_delta")
-    nights = history(1, nights=2 + len(STEPS), snapshots=True)
-
-    def another_night() -> str:
-        night = next(nights)
+    story = []
+    for night in history(1, nights=2 + len(STEPS), snapshots=True):
+        story.append(f"night {night.index}: {night.story}")
         night.write(nightly.home.landing)
         nightly.load()
-        return f"night {night.index}: {night.story}"
-
-    def has_merged() -> bool:
-        return any("merge into" in statement for statement in on_delta.statements)
-
-    told = another_night()
-    assert on_delta.build()
-    assert not has_merged()
-    for number, (step, statement) in enumerate(STEPS.items()):
-        told = another_night()
-        assert not on_delta.build(kill=_is(statement)), f"nothing to kill when {step}"
-        if number % 2:
-            told = another_night()
-        assert on_delta.build()
-        assert has_merged(), "only the first night builds in full"
-        assert_equals_rebuild(on_delta, nightly, tmp_path / f"rebuilt_{number}", f"killed when {step}, {told}")
+        if night.index in (0, 1 + len(STEPS)):
+            assert on_delta.build()
+        else:
+            step, statement = list(STEPS.items())[night.index - 1]
+            assert not on_delta.build(kill=_is(statement)), f"nothing to kill when {step}"
+            story.append(f"killed when {step}")
+        has_merged = any("merge into" in statement for statement in on_delta.statements)
+        assert has_merged == (night.index > 0), "only the first night builds in full"
+    assert_equals_rebuild(on_delta, nightly, tmp_path / "rebuilt", "; ".join(story))
 
 
 def _is(pattern: str) -> Callable[[str], bool]:

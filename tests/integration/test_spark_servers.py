@@ -111,7 +111,7 @@ def dbt(home: Home, endpoint: str, *arguments: str) -> subprocess.CompletedProce
 
 @pytest.mark.parametrize("kind", ["thrift", "connect"])
 def test_models_are_built_and_handed_over(kind: str, servers: dict[str, str], home: Home) -> None:
-    """Some models suffice: `tests/integration/test_spark.py` builds them all."""
+    """Some models suffice: `tests/integration/test_parity.py` builds them all."""
     findings_of(home).unlink(missing_ok=True)
     done = dbt(home, servers[kind], "run", "--select", "+int_as_of", "+test_sessions")
     assert done.returncode == 0, done.stdout + done.stderr

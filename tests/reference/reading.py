@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1)
 
+# Written out again on purpose: the reference shares nothing with what it is held against.
 LOAD_REASONS = (
     "malformed",
     "batch_too_large",

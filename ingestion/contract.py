@@ -99,6 +99,19 @@ class EventType:
 
 
 @dataclass(frozen=True)
+class CollapsedKeys:
+    """How an earlier producer made an event's key of its fields, so that every repeat overwrote the one before it.
+
+    For a key of that form (the fields' texts joined by one of the separators, or a hash of that in hex) the identity
+    is the key and the time: each version that an extract caught is an event, and marked.
+    """
+
+    fields: tuple[str, ...]  # envelope fields
+    separators: tuple[str, ...]
+    hashes: tuple[str, ...]  # md5, sha1
+
+
+@dataclass(frozen=True)
 class Stream:
     """One table of a system's extract."""
 
@@ -111,6 +124,8 @@ class Stream:
     type_field: str | None = None  # the envelope field that holds the event type
     time_field: str | None = None  # the envelope field whose day is the event date
     event_types: tuple[EventType, ...] = ()
+    stable_hash: bool = False  # a row without its one identity field is known by a hash of its type, time and payload
+    collapsed_keys: CollapsedKeys | None = None
     snapshot: bool = False  # identity holds within one extract date; the newest extract date wins as a whole
     batch: tuple[Field, ...] = ()  # of a batches stream: the fields of the batch itself
     list_field: str | None = None  # of a batches stream: the batch field that holds the list of events
@@ -182,6 +197,10 @@ def raw_columns(stream: Stream) -> list[tuple[str, str, str]]:
     """Name, DuckDB type and description of the columns of a stream's raw lake table, but those that the loader adds."""
     model = stream.like or stream
     columns = list(_ROW_COLUMNS)
+    if model.collapsed_keys is not None:
+        columns.append(
+            ("is_collapsed", "BOOLEAN", "Whether the key is of a form that was overwritten on every repeat.")
+        )
     columns += [(f.name, COLUMN_TYPES[f.type], f.description) for f in model.envelope if f.name != model.payload_field]
     columns.append(("payload", "VARCHAR", "The payload as canonical JSON, privacy applied, unknown fields joined."))
     columns += payload_columns(model)
@@ -209,6 +228,8 @@ def _stream(system: str, name: str, node: _Node, known: Mapping[str, Stream]) ->
         type_field=node.optional_text("type"),
         time_field=node.optional_text("time"),
         event_types=tuple(_event_type(type_name, child) for type_name, child in node.children("event_types")),
+        stable_hash=node.flag("stable_hash"),
+        collapsed_keys=_collapsed_keys(node),
         snapshot=node.flag("snapshot"),
         batch=_fields(node, "batch"),
         list_field=node.optional_text("list"),
@@ -219,6 +240,17 @@ def _stream(system: str, name: str, node: _Node, known: Mapping[str, Stream]) ->
     node.done()
     _check(stream, node.place)
     return stream
+
+
+def _collapsed_keys(node: _Node) -> CollapsedKeys | None:
+    child = node.optional_child("collapsed_keys")
+    if child is None:
+        return None
+    keys = CollapsedKeys(child.texts("fields"), child.texts("separators"), child.texts("hashes"))
+    child.done()
+    if not (keys.fields and keys.separators and set(keys.hashes) <= {"md5", "sha1"}):
+        raise ContractError(f"{child.place}: needs fields, separators, and hashes of md5 and sha1")
+    return keys
 
 
 def _event_type(name: str, node: _Node) -> EventType:
@@ -269,6 +301,10 @@ def _check(stream: Stream, place: str) -> None:
     envelope = {field.name: field for field in stream.envelope}
     named = [stream.payload_field, stream.type_field, *stream.identity]
     named += [reference for event_type in stream.event_types for reference in event_type.requires]
+    if stream.collapsed_keys is not None:
+        named += stream.collapsed_keys.fields
+    if stream.stable_hash and (stream.type_field is None or stream.time_field is None or len(stream.identity) != 1):
+        raise ContractError(f"{place}: a stable hash stands for one identity field, and needs type and time")
     if stream.kind == "batches":
         if stream.like is None or stream.list_field is None or stream.max_events is None:
             raise ContractError(f"{place}: a batches stream needs like, list and max_events")
@@ -352,6 +388,10 @@ class _Node:
             if not isinstance(name, str):
                 raise ContractError(f"{self.place}: {key} has the key {name!r}, which is no text")
             yield name, _Node(child, f"{self.place}: {key}.{name}")
+
+    def optional_child(self, key: str) -> _Node | None:
+        value = self._get(key, dict, "a mapping")
+        return None if value is None else _Node(value, f"{self.place}: {key}")
 
     def done(self) -> None:
         unknown = sorted(str(key) for key in self._value.keys() - self._asked)

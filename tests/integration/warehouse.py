@@ -73,7 +73,7 @@ class Warehouse:
 
     def build(self, full: bool = False) -> None:
         """Bring the models up to date, or build them all from the lake."""
-        self.dbt("run", *(["--full-refresh"] if full else []))
+        self.dbt("build", "--resource-type", "seed", "model", *(["--full-refresh"] if full else []))
 
     def query(self, sql: str) -> Rows:
         """Rows of a query over the marts (catalog `daybook`) and the models below them (catalog `warehouse`)."""

@@ -159,10 +159,10 @@ In one place, at the end of the run: two consumers that prune at once would conf
     {{ return('select min(batch) from (' ~ (taken or ['select cast(null as bigint) as batch']) | join(' union all ') ~ ') as taken') }}
 {% endmacro %}
 
-{# The code of a model and of the views and tables between it and the keyed models that it reads: what they say is part of it. #}
+{# The code of a model and of the seeds, views and tables between it and the keyed models that it reads: what they say is part of it. #}
 {% macro keyed_code(unique_id) %}
     {%- set node = graph.nodes[unique_id] -%}
-    {%- set code = [node.raw_code] -%}
+    {%- set code = [node.checksum.checksum if node.resource_type == 'seed' else node.raw_code] -%}
     {%- for parent in node.depends_on.nodes | sort if parent in graph.nodes and graph.nodes[parent].config.materialized != 'keyed' -%}
         {%- do code.append(keyed_code(parent)) -%}
     {%- endfor -%}

@@ -1,0 +1,35 @@
+{#
+The entity of an event in a funnel: the columns of `events` that `entity` (`a+b`) names, joined by `|`; null where one of them is. A `|` in a
+part is written `%7C` and a `%` as `%25` (percent-encoding), so that two entities never share a text. `columns` are those it can name.
+#}
+{% macro funnel_entity(entity, events, columns) -%}
+    {%- for number in range(1, 4) -%}
+        {%- set name = "split_part(" ~ entity ~ ", '+', " ~ number ~ ")" -%}
+        {%- set part -%}
+            replace(replace(case {{ name }}{% for column in columns %} when '{{ column }}' then {{ events }}.{{ column }}{% endfor %} end, '%', '%25'), '|', '%7C')
+        {%- endset -%}
+        {%- if number == 1 %}{{ part }}{% else %}
+        || case {{ name }} when '' then '' else '|' || {{ part }} end
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{# The text that stands as a part of an entity, from 1. #}
+{% macro funnel_entity_part(entity, number) -%}
+    replace(replace(split_part({{ entity }}, '|', {{ number }}), '%7C', '|'), '%25', '%')
+{%- endmacro %}
+
+{# The systems whose events funnels can name, each with the text columns of its staging model: what an entity can be made of. #}
+{% macro funnel_columns() %}
+    {%- set columns = {} -%}
+    {%- for system in ['study', 'assessment', 'recommendation'] -%}
+        {%- set names = [] -%}
+        {%- if execute -%}
+            {%- for name, column in keyed_node('stg_' ~ system ~ '__events').columns.items() if column.data_type == 'string' -%}
+                {%- do names.append(name) -%}
+            {%- endfor -%}
+        {%- endif -%}
+        {%- do columns.update({system: names}) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{% endmacro %}

@@ -1,0 +1,22 @@
+{#
+The events of whole entities, each with the attempt in whose scope it lies. `events` names a CTE with rows of int_funnels__events.
+
+  opened_at, attempt   the newest first step at or before the event; of several at one instant the one numbered last, so that the
+                       others' scopes are empty. Null and 0 before the first one.
+  is_in_scope          whether the event lies within the window of that attempt; its very end is in.
+#}
+{% macro funnel_scopes(events) %}
+    with opened as (
+        select
+            *,
+            max(case when step = 1 then event_ts end) over so_far as opened_at,
+            {{ count_where('step = 1') }} over so_far as attempt
+        from {{ events }}
+        window so_far as (partition by funnel, entity order by event_ts)
+    )
+
+    select
+        *,
+        coalesce(event_ts <= {{ minutes_after('opened_at', '60 * window_hours') }}, false) as is_in_scope
+    from opened
+{% endmacro %}

@@ -19,3 +19,50 @@
 
 {# Microseconds (bigint, not negative) as days, rounded half up to 6 places by whole numbers alone: DECIMAL(18,6). #}
 {% macro days(microseconds) %}cast(cast({{ integer_divide('2 * ' ~ microseconds ~ ' + 86400', '172800') }} as decimal(18, 0)) * 0.000001 as decimal(18, 6)){% endmacro %}
+
+{# Seconds cut to whole ones, more than the longest that counts as that many: times whose medians come of counts. #}
+{% macro whole_seconds_capped(seconds) -%}
+    case
+        when {{ seconds }} > {{ var('longest_answer_seconds') }} then cast({{ var('longest_answer_seconds') }} as bigint)
+        else cast(floor({{ seconds }}) as bigint)
+    end
+{%- endmacro %}
+
+{#
+Medians of values that are known by how often each occurs: a query of `key` and `median_value`, rounded to 9 places. `counts` names a CTE with
+the key, the value and how often it occurs, in parts that add up. Of the values in order, from 1 to n, the median is the mean of the middle
+two, which are one where n is odd.
+#}
+{% macro median_of_counts(counts, key, value, times) %}
+    with counted as (
+        select
+            {{ key }},
+            {{ value }} as value,
+            cast(sum({{ times }}) as bigint) as times
+        from {{ counts }}
+        group by {{ key }}, {{ value }}
+    ),
+
+    placed as (
+        select
+            {{ key }},
+            value,
+            cast(sum(times) over (partition by {{ key }}) as bigint) as times,
+            cast(
+                sum(times) over (partition by {{ key }} order by value rows between unbounded preceding and current row) as bigint
+            ) as times_up_to_here
+        from counted
+    )
+
+    select
+        {{ key }},
+        round(
+            (
+                min(case when times_up_to_here >= {{ integer_divide('times + 1', '2') }} then value end)
+                + min(case when times_up_to_here >= {{ integer_divide('times', '2') }} + 1 then value end)
+            ) / cast(2 as double),
+            9
+        ) as median_value
+    from placed
+    group by {{ key }}
+{% endmacro %}

@@ -92,40 +92,16 @@ marked as (
     group by session_id
 ),
 
--- Runs of blurs up to a focus: the first blur of a run is when the learner left, the focus when they came back.
-blurs as (
-    select
-        session_id,
-        event_ts,
-        state,
-        {{ count_where("state = 'focus'") }} over (
-            partition by session_id order by place rows between unbounded preceding and current row
-        ) as focuses_so_far
-    from placed
-    where event_type = 'PAUSE_BLUR'
-),
-
 absences as (
-    select
-        session_id,
-        focuses_so_far,
-        min(case when state = 'blur' then event_ts end) as left_at,
-        lead(min(event_ts)) over (partition by session_id order by focuses_so_far) as back_at
-    from blurs
-    group by session_id, focuses_so_far
+    {{ session_absences('placed') }}
 ),
 
 blurred as (
     select
-        absences.session_id,
-        sum(greatest(
-            {{ microseconds_between('absences.left_at', 'coalesce(absences.back_at, overs.over_at, firsts.last_event_at)') }}, 0
-        )) as blur_microseconds
+        session_id,
+        sum({{ microseconds_between('left_at', 'back_at') }}) as blur_microseconds
     from absences
-    inner join firsts on absences.session_id = firsts.session_id
-    left join overs on absences.session_id = overs.session_id
-    where absences.left_at is not null
-    group by absences.session_id
+    group by session_id
 ),
 
 joined as (

@@ -18,6 +18,7 @@ with copies as (
         'events' as stream,
         row_id as event_id,
         cast(event_ts as date) as event_date,
+        created_at as received_at,
         {{ columns | join(',\n        ') }}
     from {{ arrived_rows('assessment', 'events') }}
 
@@ -27,6 +28,7 @@ with copies as (
         'batches' as stream,
         row_id as event_id,
         cast(event_ts as date) as event_date,
+        received_at,
         {{ columns | join(',\n        ') }}
     from {{ arrived_rows('assessment', 'batches') }}
     {{ union_with_kept_copies(['copy_number', 'copy_status']) }}

@@ -8,7 +8,7 @@
             'base_assessment__session_questions': 'select session_id, null as event_date from changes',
         },
         'date': 'event_date',
-        'log': ['event_id', 'session_id', 'event_date', 'stream', 'extract_date', 'verdict'],
+        'log': ['event_id', 'session_id', 'event_date', 'source', 'stream', 'extract_date', 'verdict'],
     }},
 ) }}
 
@@ -42,6 +42,7 @@ select
     events.event_ts,
     events.event_date,
     events.client_ts,
+    events.received_at,
     events.seq,
     events.session_id,
     events.user_id,

@@ -4,6 +4,7 @@ select
     event_ts,
     event_date,
     client_ts,
+    received_at,
     seq,
     session_id,
     user_id,

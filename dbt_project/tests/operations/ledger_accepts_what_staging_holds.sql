@@ -3,6 +3,8 @@
 {%- set streams = [
     ['study', 'topics'], ['study', 'topic_prerequisites'], ['study', 'questions'],
     ['assessment', 'test_sessions'], ['assessment', 'session_questions'],
+    ['collaboration', 'events'],
+    ['textbook', 'events'],
 ] %}
 
 with staging as (

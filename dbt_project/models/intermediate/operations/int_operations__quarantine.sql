@@ -8,6 +8,8 @@
     ['assessment', 'base_assessment__events', 'id'],
     ['assessment', 'base_assessment__test_sessions', 'session_id'],
     ['assessment', 'base_assessment__session_questions', 'session_id, question_id'],
+    ['collaboration', 'base_collaboration__events', 'idempotency_key'],
+    ['textbook', 'base_textbook__events', 'event_id'],
 ] %}
 
 select

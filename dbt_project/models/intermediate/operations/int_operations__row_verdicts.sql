@@ -11,6 +11,8 @@
             'base_assessment__judged_events': "select 'assessment' as system, stream, extract_date from changes",
             'base_assessment__test_sessions': "select 'assessment' as system, 'test_sessions' as stream, extract_date from changes",
             'base_assessment__session_questions': "select 'assessment' as system, 'session_questions' as stream, extract_date from changes",
+            'base_collaboration__events': "select 'collaboration' as system, 'events' as stream, extract_date from changes",
+            'base_textbook__events': "select 'textbook' as system, 'events' as stream, extract_date from changes",
         },
         'date': 'extract_date',
     }},
@@ -26,6 +28,8 @@
     ['assessment', 'base_assessment__judged_events', 'event_date', 'verdict', 'true'],
     ['assessment', 'base_assessment__test_sessions', 'null', "case copy_status when 'kept' then 'accepted' else copy_status end", 'true'],
     ['assessment', 'base_assessment__session_questions', 'null', "case copy_status when 'kept' then 'accepted' else copy_status end", 'true'],
+    ['collaboration', 'base_collaboration__events', 'event_date', "case copy_status when 'kept' then 'accepted' else copy_status end", 'true'],
+    ['textbook', 'base_textbook__events', 'event_date', "case copy_status when 'kept' then 'accepted' else copy_status end", 'true'],
 ] %}
 
 with verdicts as (

@@ -1,8 +1,14 @@
 {{ config(materialized='table', pre_hook=settle_marts_on_disk()) }}
 
 {%- set marts = [
+    ref('ai_block_daily_stats'),
+    ref('chapter_daily_stats'),
+    ref('collaborator_analytics'),
     ref('daily_user_stats'),
+    ref('draft_analytics'),
+    ref('error_daily_stats'),
     ref('event_ledger'),
+    ref('leaderboard'),
     ref('material_interactions'),
     ref('question_attempts'),
     ref('study_sessions'),

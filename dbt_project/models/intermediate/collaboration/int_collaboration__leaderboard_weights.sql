@@ -1,0 +1,7 @@
+{{ config(materialized='view') }}
+
+select
+    metric,
+    measure,
+    weight
+from {{ ref('leaderboard_weights') }}

@@ -1,0 +1,36 @@
+{{ config(
+    materialized='keyed',
+    meta={'keyed': {
+        'key': ['id_hash'],
+        'loads': [['collaboration', 'events']],
+        'date': 'event_date',
+        'log': [
+            'event_id', 'event_type', 'draft_id', 'creator_id', 'user_id', 'segment_id', 'contributor_id', 'from_user_id',
+            'to_user_id', 'publisher_id', 'event_date', 'extract_date', 'copy_status',
+        ],
+    }},
+) }}
+
+{%- set columns = [
+    'id_hash', 'content_hash', 'event_type', 'draft_id', 'creator_id', 'user_id', 'segment_id', 'contributor_id', 'from_user_id',
+    'to_user_id', 'publisher_id', 'extract_date', 'source_file', 'source_line', 'batch_index',
+] %}
+
+with copies as (
+    select
+        'events' as stream,
+        row_id as event_id,
+        idempotency_key is null as is_hashed,
+        timestamp as event_ts,
+        cast(timestamp as date) as event_date,
+        {{ columns | join(',\n        ') }}
+    from {{ arrived_rows('collaboration', 'events') }}
+    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+)
+
+select
+    *,
+    {{ copy_number('event_id') }} as copy_number,
+    {{ copy_status('event_id') }} as copy_status
+from copies
+order by event_date

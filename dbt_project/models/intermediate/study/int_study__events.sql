@@ -28,6 +28,7 @@ select
     is_first_attempt,
     attempt_number,
     hint_used,
+    quiz_id,
     detected_topics,
     xp_amount,
     -- What a learner does to learn: all but the session's own events, rewards and streaks.

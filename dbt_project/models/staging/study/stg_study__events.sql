@@ -26,6 +26,7 @@ select
     is_first_attempt,
     attempt_number,
     hint_used,
+    quiz_id,
     detected_topics,
     xp_amount,
     extract_date,

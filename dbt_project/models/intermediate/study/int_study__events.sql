@@ -28,8 +28,18 @@ select
     is_first_attempt,
     attempt_number,
     hint_used,
+    quiz_id,
     detected_topics,
+    response_time_ms,
+    model_used,
+    tokens_used,
     xp_amount,
+    new_total_xp,
+    new_level,
+    total_xp,
+    achievement_id,
+    result_count,
+    search_type,
     -- What a learner does to learn: all but the session's own events, rewards and streaks.
     event_type not like 'session!_%' escape '!'
     and event_type not like 'streak!_%' escape '!'

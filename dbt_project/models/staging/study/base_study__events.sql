@@ -14,8 +14,10 @@
     'id_hash', 'content_hash', 'event_type', 'event_ts', 'user_id', 'session_id', 'material_id', 'chunk_id', 'topic_id', 'question_id',
     'device_type', 'timezone', 'reported_duration_seconds', 'reported_active_seconds', 'reported_materials_viewed',
     'reported_questions_attempted', 'reported_xp_earned', 'time_spent_seconds', 'scroll_depth_percent', 'is_correct',
-    'time_to_answer_seconds', 'selected_answer', 'correct_answer', 'confidence_level', 'is_first_attempt', 'attempt_number', 'hint_used',
-    'detected_topics', 'xp_amount', 'extract_date', 'source_file', 'source_line', 'batch_index',
+    'time_to_answer_seconds', 'selected_answer', 'correct_answer', 'confidence_level', 'is_first_attempt', 'attempt_number',
+    'hint_used', 'quiz_id', 'detected_topics', 'response_time_ms', 'model_used', 'tokens_used', 'xp_amount', 'new_total_xp',
+    'new_level', 'total_xp', 'achievement_id', 'result_count', 'search_type', 'extract_date', 'source_file', 'source_line',
+    'batch_index',
 ] %}
 
 with copies as (

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.reference import COLUMNS, KEYS, Load, Row, assert_same, build, compare
-from tests.reference.histories import History, Name, file_bytes, history, limit
+from tests.reference.histories import TIME_FIELDS, History, Name, file_bytes, history, limit
 from tests.reference.reading import timestamp
 
 D1, D2, D3, D4 = (date(2026, 3, day) for day in (2, 3, 4, 5))
@@ -891,7 +891,7 @@ def test_no_date_loses_its_last_file_and_times_are_within_bounds() -> None:
             loads = set(night.loads())
         for row in night.rows():
             if row.reject is None and row.stream in ("events", "batches"):
-                moment = row.payload["received_at" if row.stream == "batches" else "event_ts"]
+                moment = row.payload["received_at" if row.stream == "batches" else TIME_FIELDS[row.system]]
                 assert datetime(2000, 1, 1) <= timestamp(moment) <= limit(row.extract_date)
 
 

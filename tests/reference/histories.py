@@ -99,7 +99,7 @@ QUESTION_TYPES = (
 TOPIC_TYPES = ("material_open", "material_read", "material_complete", "topic_explored", *QUESTION_TYPES)
 
 CLIENT_TYPES = (
-    ("QUESTION_VIEWED", 8),
+    ("QUESTION_VIEWED", 14),
     ("NAVIGATE_NEXT", 2),
     ("NAVIGATE_PREV", 2),
     ("NAVIGATE_JUMP", 2),
@@ -348,7 +348,9 @@ class _Author:
         for number, user in enumerate(self.users):
             session = self.uuid()
             moment = midnight(day) + timedelta(hours=self.rng.choice((12, 23.9)))
-            for question in self.rng.sample(self.questions, len(self.questions) - self.rng.randrange(2)):
+            # Most take the questions as they come, so that the last ones meet learners who have answered others.
+            questions = list(self.questions) if self.chance(0.8) else self.rng.sample(self.questions, 7)
+            for question in questions:
                 document = self.study_document("question_submit", moment, user, session, question, self.materials[0])
                 document["properties"]["is_correct"] = self.chance((number + 1) / (len(self.users) + 1))
                 self.wait("study", "events", moment, document)
@@ -511,9 +513,9 @@ class _Author:
                 batch.append(self.batch_event(self.weighted(CLIENT_TYPES), moment, session, mine))
             moment += rng.choice(GAPS[:10])
         if self.chance(0.5):
-            if self.chance(0.2):
-                moment += 7 * DAY + rng.choice((timedelta(0), MICROSECOND))  # the end of a window
-            self.test_event(rng.choice(("SESSION_SUBMITTED", "SESSION_EXPIRED")), moment, session, owner, mine)
+            # At times exactly when a funnel's window ends, or just after.
+            wait = 7 * DAY + rng.choice((timedelta(0), MICROSECOND)) if self.chance(0.2) else timedelta(0)
+            self.test_event(rng.choice(("SESSION_SUBMITTED", "SESSION_EXPIRED")), moment + wait, session, owner, mine)
         if batch:
             received = moment + rng.choice((timedelta(0), timedelta(seconds=3), 5 * MINUTE))
             document = {"source": rng.choice(("web", "mobile")), "user_id": user, "received_at": spelled(received, rng)}
@@ -761,7 +763,7 @@ class _Author:
             document = self.again(source, system, stream) if dice < 0.3 else self.altered(source, system, stream)
             if dice < 0.45 and self.fits(system, stream, document, day):
                 extra.append(self.line(system, stream, document))
-            elif dice > 0.85 and self.rejects:
+            elif dice > 0.85 and self.rejects and self.fits(system, stream, source.document, day):
                 extra.append(self.broken(system, stream, source))
         lines += extra
         rng.shuffle(lines)
@@ -836,14 +838,14 @@ class _Author:
         if index > 1 and self.chance(0.2):
             # A date out of order: one that was skipped, or one long before.
             day = FIRST_DATE + rng.randint(-3, max((self.cursor - FIRST_DATE).days, 0)) * DAY
-        for _ in range(rng.randint(2, 4)):
+        for _ in range(rng.randint(4, 8)):
             self.study_script(day - rng.choice((0, 0, 0, 0, 1, 2, 5)) * DAY)
-        for _ in range(rng.randint(1, 3)):
+        for _ in range(rng.randint(2, 4)):
             self.test_script(day - rng.choice((0, 0, 0, 1, 2, 7, 8)) * DAY)
         if len(self.users) > 3 and index % 3 == 0:
             self.exam(day)
         for system in worlds.SYSTEMS:
-            for _ in range(rng.randint(1, 2)):
+            for _ in range(rng.randint(1, 4)):
                 for moment, document in worlds.script(rng, system, day, self.users, self.numbers):
                     self.wait(system, "events", moment, document)
         streams = [("study", "events")]

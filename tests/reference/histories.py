@@ -9,29 +9,33 @@ What does not: any expected mart (`marts.py`).
         ...  # run the warehouse
         expected = build(night.rows(), night.loads())
 
-A world is made so that edges are met often: three learners, three questions, times on a coarse grid around midnight
-with gaps of exactly the inactivity limit, a microsecond more, and none at all.
+A world is made so that edges are met often: three learners, few questions, times on a coarse grid around midnight with
+gaps of exactly the inactivity limit, a microsecond more, and none at all. The scripts of the systems beside study and
+assessment have a module of their own, `worlds.py`.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.reference import worlds
 from tests.reference.reading import Load, Row, timestamp
+from tests.reference.spelling import DAY, MICROSECOND, MINUTE, midnight, spelled
 
 FIRST_DATE = date(2026, 3, 2)
-DAY = timedelta(days=1)
-MINUTE = timedelta(minutes=1)
-MICROSECOND = timedelta(microseconds=1)
+
+# Seconds to an answer; those above an hour, and the fractions, are cut where a mart says so.
+ANSWER_TIMES = (0, 5, 5.0, 7.5, 12.3456785, 40, 3599.9999996, 3600, 3600.5, 4000)
 
 # Gaps between the events of a script; half of them at or near a limit.
 GAPS = (
@@ -50,6 +54,8 @@ GAPS = (
     30 * MINUTE + MICROSECOND,
     35 * MINUTE,
     60 * MINUTE,
+    60 * MINUTE + MICROSECOND,
+    5 * MINUTE + MICROSECOND,
 )
 
 STUDY_TYPES = (
@@ -66,20 +72,21 @@ STUDY_TYPES = (
     ("question_view", 3),
     ("question_submit", 20),
     ("question_attempt", 3),
-    ("quiz_start", 1),
-    ("quiz_complete", 2),
+    ("quiz_start", 3),
+    ("quiz_complete", 3),
     ("ai_question_asked", 6),
-    ("ai_response_received", 1),
+    ("ai_response_received", 4),
     ("ai_feedback_positive", 1),
+    ("ai_feedback_negative", 1),
     ("ai_hint_requested", 8),
     ("ai_explanation_requested", 8),
     ("xp_earned", 8),
-    ("level_up", 1),
+    ("level_up", 2),
     ("achievement_unlocked", 2),
     ("streak_continued", 4),
     ("streak_broken", 1),
-    ("search_performed", 3),
-    ("topic_explored", 2),
+    ("search_performed", 5),
+    ("topic_explored", 3),
 )
 MATERIAL_TYPES = tuple(name for name, _ in STUDY_TYPES if name.startswith("material_"))
 QUESTION_TYPES = (
@@ -92,7 +99,7 @@ QUESTION_TYPES = (
 TOPIC_TYPES = ("material_open", "material_read", "material_complete", "topic_explored", *QUESTION_TYPES)
 
 CLIENT_TYPES = (
-    ("QUESTION_VIEWED", 8),
+    ("QUESTION_VIEWED", 14),
     ("NAVIGATE_NEXT", 2),
     ("NAVIGATE_PREV", 2),
     ("NAVIGATE_JUMP", 2),
@@ -101,7 +108,25 @@ CLIENT_TYPES = (
     ("MARK_FOR_REVIEW_TOGGLED", 6),
     ("PAUSE_BLUR", 14),
 )
+# What may follow an event exactly at the end of a funnel's window, or a microsecond after it.
+ECHOES = {
+    "quiz_start": ("quiz_complete", DAY),
+    "material_open": ("material_read", 7 * DAY),
+    "material_read": ("material_complete", 7 * DAY),
+}
 SERVER_TYPES = (("SESSION_CREATED", 3), ("SESSION_SUBMITTED", 4), ("SESSION_EXPIRED", 3), ("REVIEW_OPENED", 2))
+
+
+# Names that are one event type.
+ALIASES = (("question_submit", "question_attempt"), ("DraftPublished", "DraftPublishedEvent"))
+
+TIME_FIELDS = {
+    "study": "event_ts",
+    "assessment": "event_ts",
+    "recommendation": "occurred_at",
+    "collaboration": "timestamp",
+    "textbook": "timestamp",
+}
 
 
 @dataclass(frozen=True)
@@ -209,7 +234,9 @@ def write_file(landing: Path, name: Name, lines: tuple[Line, ...], index: int) -
 class History:
     """A random history: iterate over its nights; `rows()` and `loads()` speak of landing after the newest one."""
 
-    def __init__(self, seed: int, nights: int = 10, snapshots: bool = False, rejects: bool = True) -> None:
+    def __init__(
+        self, seed: int, nights: int = 10, snapshots: bool = False, rejects: bool = True, learners: int = 3
+    ) -> None:
         """Set up the world of a seed.
 
         Args:
@@ -217,7 +244,9 @@ class History:
             nights: How many nights there are.
             snapshots: Whether the study system's reference streams have files, too.
             rejects: Whether some rows break their contract.
+            learners: How many learners there are. More than three also sit exams, where each answers most questions.
         """
+        self.learners = learners
         self.seed = seed
         self.nights = nights
         self.snapshots = snapshots
@@ -238,36 +267,18 @@ class History:
         return [] if self._night is None else self._night.loads()
 
     def _generate(self) -> Iterator[Night]:
-        author = _Author(random.Random(self.seed), self.snapshots, self.rejects)
+        author = _Author(random.Random(self.seed), self.snapshots, self.rejects, self.learners)
         for index in range(self.nights):
             self._night = author.night(index)
             yield self._night
 
 
-def history(seed: int, nights: int = 10, snapshots: bool = False, rejects: bool = True) -> History:
+def history(seed: int, nights: int = 10, snapshots: bool = False, rejects: bool = True, learners: int = 3) -> History:
     """The random history of a seed; iterate over it for its nights."""
-    return History(seed, nights, snapshots, rejects)
+    return History(seed, nights, snapshots, rejects, learners)
 
 
 # --- the author -----------------------------------------------------------------------------------------------------
-
-
-def spelled(instant: datetime, rng: random.Random | None = None) -> str:
-    """An instant as text, in one of the spellings that mean the same."""
-    style = rng.randrange(6) if rng else 0
-    if style == 1:
-        return (instant + timedelta(hours=2)).isoformat() + "+02:00"
-    if style == 2:
-        return (instant - timedelta(hours=5, minutes=30)).isoformat(sep=" ") + "-05:30"
-    if style == 3:
-        return instant.isoformat(timespec="microseconds") + "999Z"  # cut, not rounded
-    if style == 4:
-        return instant.isoformat().replace("T", "t")
-    return instant.isoformat() + "Z"
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time())
 
 
 def limit(extract_date: date) -> datetime:
@@ -278,19 +289,19 @@ def limit(extract_date: date) -> datetime:
 class _Author:
     """Writes the nights of one history: scripts of learners become documents, which wait until a file takes them."""
 
-    def __init__(self, rng: random.Random, snapshots: bool, rejects: bool) -> None:
+    def __init__(self, rng: random.Random, snapshots: bool, rejects: bool, learners: int) -> None:
         self.rng = rng
         self.snapshots = snapshots
         self.rejects = rejects
-        self.users = [self.uuid() for _ in range(3)]
+        self.users = [self.uuid() for _ in range(learners)]
         self.topics = [self.uuid() for _ in range(3)]
-        self.questions = [self.uuid() for _ in range(3)]
+        self.questions = [self.uuid() for _ in range(8)]
         self.materials = [self.uuid() for _ in range(2)]
         self.chunks = [self.uuid() for _ in range(3)]
         self.study_sessions: list[str] = []
         self.test_sessions: list[tuple[str, str, list[str]]] = []  # session, owner, questions
         self.seq: dict[str, int] = {}
-        self.last_quiet: dict[str, datetime] = {}
+        self.numbers = itertools.count(1)  # for ids that are opaque text
         # Documents that no file has taken yet, with the earliest extract date that may.
         self.waiting: dict[tuple[str, str], list[tuple[date, dict[str, Any]]]] = {}
         self.files: Files = {}
@@ -326,7 +337,24 @@ class _Author:
             first = max(first, earliest.date())
         self.waiting.setdefault((system, stream), []).append((first, document))
 
+    def some_question(self) -> str:
+        """A question; the first three are the popular ones."""
+        return self.rng.choice(self.questions[:3] if self.chance(0.6) else self.questions)
+
     # -- study
+
+    def exam(self, day: date) -> None:
+        """Every learner answers most questions; some know more than others."""
+        for number, user in enumerate(self.users):
+            session = self.uuid()
+            moment = midnight(day) + timedelta(hours=self.rng.choice((12, 23.9)))
+            # Most take the questions as they come, so that the last ones meet learners who have answered others.
+            questions = list(self.questions) if self.chance(0.8) else self.rng.sample(self.questions, 7)
+            for question in questions:
+                document = self.study_document("question_submit", moment, user, session, question, self.materials[0])
+                document["properties"]["is_correct"] = self.chance((number + 1) / (len(self.users) + 1))
+                self.wait("study", "events", moment, document)
+                moment += self.rng.choice(GAPS[:6])
 
     def study_script(self, day: date) -> None:
         """A run of events of mostly one learner in mostly one session, somewhere around a midnight or at noon."""
@@ -339,7 +367,7 @@ class _Author:
             session = None
         hours = rng.choice((-1.5, -0.5, 0, 23, 23, 23.5, 23.5, 23.75, 24, 12, 48))
         moment = midnight(day) + timedelta(hours=hours)
-        question, material = rng.choice(self.questions), rng.choice(self.materials)
+        question, material = self.some_question(), rng.choice(self.materials)
         for _ in range(rng.randint(1, 9)):
             event_type = self.weighted(STUDY_TYPES)
             stated = session
@@ -348,14 +376,25 @@ class _Author:
             elif self.chance(0.1):
                 stated = rng.choice((None, rng.choice(self.study_sessions)))
             who = user if self.chance(0.93) else rng.choice(self.users)
-            if self.chance(0.2):
-                question, material = rng.choice(self.questions), rng.choice(self.materials)
+            if self.chance(0.3):
+                question, material = self.some_question(), rng.choice(self.materials)
             document = self.study_document(event_type, moment, who, stated, question, material)
             self.wait("study", "events", moment, document)
+            if event_type in ECHOES and self.chance(0.3):
+                self.echo(event_type, document, moment, material)
             moment += rng.choice(GAPS)
         if session is not None and self.chance(0.5):
             document = self.study_document("session_end", moment, user, session, question, material)
             self.wait("study", "events", moment, document)
+
+    def echo(self, event_type: str, document: dict[str, Any], moment: datetime, material: str) -> None:
+        """An event of the same learner at the same thing, at the end of a window or just outside."""
+        follows, window = ECHOES[event_type]
+        later = moment + window + self.rng.choice((timedelta(0), MICROSECOND))
+        echo = self.study_document(follows, later, document["user_id"], None, self.questions[0], material)
+        if "quiz_id" in document.get("properties", {}):
+            echo["properties"]["quiz_id"] = document["properties"]["quiz_id"]
+        self.wait("study", "events", later, echo)
 
     def study_document(
         self, event_type: str, moment: datetime, user: str, session: str | None, question: str, material: str
@@ -411,7 +450,7 @@ class _Author:
             self.maybe(properties, "completion_percentage", 20, 100, share=0.4)
         elif event_type in ("question_submit", "question_attempt"):
             properties["is_correct"] = self.chance(0.5)
-            self.maybe(properties, "time_to_answer_seconds", 0, 5, 5.0, 7.5, 12.3456785, 40, 4000, share=0.8)
+            self.maybe(properties, "time_to_answer_seconds", *ANSWER_TIMES, share=0.8)
             answers = ("A", "B", 3, True, "", "x" * 64, "y" * 65, [1, 2], "null", "ü" * 64)
             self.maybe(properties, "selected_answer", *answers)
             self.maybe(properties, "correct_answer", *answers)
@@ -420,26 +459,32 @@ class _Author:
             self.maybe(properties, "attempt_number", 1, 2, 7)
             self.maybe(properties, "hint_used", True, False, False, share=0.4)
         elif event_type in ("quiz_start", "quiz_complete"):
-            properties["quiz_id"] = rng.choice(("quiz-1", "quiz-2"))
+            properties["quiz_id"] = rng.choice(("quiz-1", "quiz|\\2"))
         elif event_type == "ai_question_asked":
             some = [rng.choice(self.topics) for _ in range(rng.randrange(4))]
             if some and self.chance(0.2):
                 some[0] = some[0].upper()
             self.maybe(properties, "detected_topics", some, share=0.8)
         elif event_type == "ai_response_received":
-            self.maybe(properties, "model_used", "m1", "m2")
+            self.maybe(properties, "model_used", "m1", "m2", "m2", "m" * 65)
+            self.maybe(properties, "response_time_ms", 100, 250.5, 1200, 3000.0000005)
+            self.maybe(properties, "tokens_used", 0, 17, 400)
         elif event_type in ("ai_hint_requested", "ai_explanation_requested"):
             self.maybe(properties, "hint_type", "guided", "direct", share=0.3)
         elif event_type == "xp_earned":
             properties["xp_amount"] = rng.choice((0, 5, 10))
+            self.maybe(properties, "new_total_xp", 5, 50, 500, share=0.4)
         elif event_type == "level_up":
             properties["new_level"] = rng.randint(1, 4)
+            self.maybe(properties, "total_xp", 7, 70, share=0.5)
         elif event_type == "achievement_unlocked":
             properties["achievement_id"] = rng.choice(("first", "tenth"))
         elif event_type.startswith("streak_"):
             self.maybe(properties, "new_streak", 0, 3)
         elif event_type == "search_performed":
-            self.maybe(properties, "result_count", 0, 3)
+            self.maybe(properties, "result_count", 0, 0, 3)
+            self.maybe(properties, "search_type", "semantic", "keyword", "fuzzy", share=0.7)
+            self.maybe(properties, "query", "fractions", "ask ann@example.org", share=0.3)
         return properties
 
     # -- assessment
@@ -449,7 +494,7 @@ class _Author:
         rng = self.rng
         if not self.test_sessions or self.chance(0.6):
             session, owner = self.uuid(), rng.choice(self.users)
-            mine = rng.sample(self.questions, rng.randint(1, 3))
+            mine = rng.sample(self.questions[:4], rng.randint(1, 3))
             self.test_sessions.append((session, owner, mine))
             created = midnight(day) + timedelta(hours=rng.choice((0, 12, 23.5)))
             self.reference_rows(session, owner, mine, created)
@@ -468,7 +513,9 @@ class _Author:
                 batch.append(self.batch_event(self.weighted(CLIENT_TYPES), moment, session, mine))
             moment += rng.choice(GAPS[:10])
         if self.chance(0.5):
-            self.test_event(rng.choice(("SESSION_SUBMITTED", "SESSION_EXPIRED")), moment, session, owner, mine)
+            # At times exactly when a funnel's window ends, or just after.
+            wait = 7 * DAY + rng.choice((timedelta(0), MICROSECOND)) if self.chance(0.2) else timedelta(0)
+            self.test_event(rng.choice(("SESSION_SUBMITTED", "SESSION_EXPIRED")), moment + wait, session, owner, mine)
         if batch:
             received = moment + rng.choice((timedelta(0), timedelta(seconds=3), 5 * MINUTE))
             document = {"source": rng.choice(("web", "mobile")), "user_id": user, "received_at": spelled(received, rng)}
@@ -536,7 +583,9 @@ class _Author:
             (timedelta(0), timedelta(seconds=1), timedelta(seconds=-2.5), MICROSECOND, timedelta(hours=1))
         )
         self.maybe(document, "client_ts", spelled(moment - skew, rng), share=0.2 if server else 0.6)
-        self.maybe(document, "source", "web", "mobile", share=0.5)
+        self.maybe(document, "source", "web", "mobile", share=0.6)
+        arrived = moment + rng.choice((timedelta(0), timedelta(seconds=1.5), 90 * MINUTE, timedelta(seconds=-1)))
+        self.maybe(document, "created_at", spelled(arrived, rng), share=0.4)
         self.maybe(document, "event_version", 1, 2, share=0.2)
         self.wait("assessment", "events", moment, document)
 
@@ -569,19 +618,23 @@ class _Author:
     def batch_reject(event: dict[str, Any]) -> str | None:
         return "missing_field" if "seq" not in event else None
 
-    def again(self, line: Line, stream: str) -> dict[str, Any]:
+    def again(self, line: Line, system: str, stream: str) -> dict[str, Any]:
         """The document of a line once more, spelled in another way that means the same."""
         document: dict[str, Any] = json.loads(line.text)
-        for name in ("event_id", "id", "session_id", "topic_id"):
+        for name in ("event_id", "id", "session_id", "topic_id") if system in ("study", "assessment") else ():
             if document.get(name) is not None and self.chance(0.3):
                 document[name] = document[name].upper()
-        for name in ("event_ts", "client_ts", "created_at"):
+        for name in (TIME_FIELDS[system], "client_ts", "created_at"):
             if document.get(name) is not None and self.chance(0.5):
                 document[name] = spelled(timestamp(document[name]), self.rng)
         if self.chance(0.2) and stream != "batches":
             document.setdefault("client_ts" if stream == "events" else "note", None)
-        if document.get("event_type") in STUDY_ANSWERS and self.chance(0.5):
-            document["event_type"] = self.rng.choice(STUDY_ANSWERS)
+        for names in ALIASES:
+            if document.get("event_type") in names and self.chance(0.5):
+                document["event_type"] = self.rng.choice(names)
+        data = document.get("data")
+        if data and isinstance(data.get("words"), int):
+            data["words"] = float(data["words"])
         properties = document.get("properties")
         if properties and isinstance(properties.get("time_spent_seconds"), int):
             properties["time_spent_seconds"] = float(properties["time_spent_seconds"])
@@ -595,7 +648,7 @@ class _Author:
                 document["events"].pop()
         return document
 
-    def altered(self, line: Line, stream: str) -> dict[str, Any]:
+    def altered(self, line: Line, system: str, stream: str) -> dict[str, Any]:
         """The document of a line with its identity kept and its content changed."""
         rng = self.rng
         document: dict[str, Any] = json.loads(line.text)
@@ -609,6 +662,10 @@ class _Author:
                 event["payload"] = {**(event.get("payload") or {}), "answer_index": rng.randint(3, 9)}
             if self.chance(0.2):
                 document["user_id"] = rng.choice(self.users)
+        elif system in worlds.SYSTEMS:
+            worlds.alter(rng, system, document)
+        elif stream == "questions":
+            document["topic_id"] = rng.choice(self.topics)
         elif stream == "events":
             change = rng.choice(("time", "time", "user", "session", "body"))
             if change == "time":
@@ -638,8 +695,10 @@ class _Author:
                 return self.line(system, stream, document)
             document["events"] = [document["events"][0]] * 51 if document["events"] else []
             return Line(json.dumps(document), ("batch_too_large",) * len(document["events"]))
-        reasons = ["malformed", "missing_field"]
-        if stream == "events":
+        if system in worlds.SYSTEMS and self.chance(0.9):
+            return Line(json.dumps(document), (worlds.spoil(self.rng, system, document),))
+        reasons = ["malformed"] if system in worlds.SYSTEMS else ["malformed", "missing_field"]
+        if stream == "events" and system not in worlds.SYSTEMS:
             reasons += ["unknown_event_type", "timestamp_out_of_range", "invalid_field"]
         reason = self.rng.choice(reasons)
         if reason == "malformed":
@@ -655,9 +714,9 @@ class _Author:
         return Line(json.dumps(document), (reason,))
 
     @staticmethod
-    def fits(stream: str, document: dict[str, Any], extract_date: date) -> bool:
+    def fits(system: str, stream: str, document: dict[str, Any], extract_date: date) -> bool:
         """Whether the times of a document are within the bounds of an extract date."""
-        moment = document.get("received_at") if stream == "batches" else document.get("event_ts")
+        moment = document.get("received_at" if stream == "batches" else TIME_FIELDS[system])
         return moment is None or timestamp(moment) <= limit(extract_date)
 
     # -- files
@@ -691,7 +750,7 @@ class _Author:
         taken: list[tuple[date, dict[str, Any]]] = []
         left: list[tuple[date, dict[str, Any]]] = []
         for first, document in self.waiting.get((system, stream), []):
-            fits = first <= day and self.fits(stream, document, day)
+            fits = first <= day and self.fits(system, stream, document, day)
             (taken if fits and self.chance(share) else left).append((first, document))
         self.waiting[system, stream] = left
         lines = [self.line(system, stream, document) for _, document in taken]
@@ -701,10 +760,10 @@ class _Author:
             if not known:
                 break
             source, dice = rng.choice(known), rng.random()
-            document = self.again(source, stream) if dice < 0.3 else self.altered(source, stream)
-            if dice < 0.45 and self.fits(stream, document, day):
+            document = self.again(source, system, stream) if dice < 0.3 else self.altered(source, system, stream)
+            if dice < 0.45 and self.fits(system, stream, document, day):
                 extra.append(self.line(system, stream, document))
-            elif dice > 0.85 and self.rejects:
+            elif dice > 0.85 and self.rejects and self.fits(system, stream, source.document, day):
                 extra.append(self.broken(system, stream, source))
         lines += extra
         rng.shuffle(lines)
@@ -722,8 +781,8 @@ class _Author:
             if dice < 0.2:
                 continue
             if dice < 0.45 and all(reject is None for reject in line.rejects):
-                document = self.altered(line, name.stream)
-                if self.fits(name.stream, document, name.extract_date):
+                document = self.altered(line, name.system, name.stream)
+                if self.fits(name.system, name.stream, document, name.extract_date):
                     line = self.line(name.system, name.stream, document)
             lines.append(line)
         lines += self.fresh_lines(name.system, name.stream, name.extract_date, 0.3)
@@ -737,7 +796,7 @@ class _Author:
         fitting = []
         for line in self.files[name]:
             refused = all(reject is not None for reject in line.rejects)
-            if refused or self.fits(name.stream, line.document, day):
+            if refused or self.fits(name.system, name.stream, line.document, day):
                 fitting.append(line)
         self.put(self.free_name(name.system, name.stream, day), fitting, "repeat as")
 
@@ -756,7 +815,14 @@ class _Author:
     def snapshot(self, day: date) -> None:
         for stream, documents in (
             ("topics", [{"topic_id": topic, "name": f"topic {n}"} for n, topic in enumerate(self.topics)]),
-            ("questions", [{"question_id": question, "topic_id": self.topics[0]} for question in self.questions]),
+            # One question is unknown to the stream, one has no topic there.
+            (
+                "questions",
+                [
+                    {"question_id": question, "topic_id": None if n == 1 else self.topics[n % 2]}
+                    for n, question in enumerate(self.questions[:-1])
+                ],
+            ),
         ):
             self.waiting.setdefault(("study", stream), []).extend((day, document) for document in documents)
             self.new_file("study", stream, day, 1.0)
@@ -772,18 +838,25 @@ class _Author:
         if index > 1 and self.chance(0.2):
             # A date out of order: one that was skipped, or one long before.
             day = FIRST_DATE + rng.randint(-3, max((self.cursor - FIRST_DATE).days, 0)) * DAY
-        for _ in range(rng.randint(2, 4)):
+        for _ in range(rng.randint(4, 8)):
             self.study_script(day - rng.choice((0, 0, 0, 0, 1, 2, 5)) * DAY)
-        for _ in range(rng.randint(1, 3)):
+        for _ in range(rng.randint(2, 4)):
             self.test_script(day - rng.choice((0, 0, 0, 1, 2, 7, 8)) * DAY)
+        if len(self.users) > 3 and index % 3 == 0:
+            self.exam(day)
+        for system in worlds.SYSTEMS:
+            for _ in range(rng.randint(1, 4)):
+                for moment, document in worlds.script(rng, system, day, self.users, self.numbers):
+                    self.wait(system, "events", moment, document)
         streams = [("study", "events")]
         streams += [("assessment", stream) for stream in ("events", "batches", "test_sessions", "session_questions")]
+        streams += [(system, "events") for system in worlds.SYSTEMS]
         for system, stream in streams:
             if self.chance(0.85) or not self.files:
                 self.new_file(system, stream, day)
         if self.snapshots and self.chance(0.6):
             self.snapshot(day)
-        for _ in range(rng.choice((0, 1, 1, 2, 3))):
+        for _ in range(rng.choice((0, 1, 2, 3, 4))):
             name = rng.choice(list(self.files))
             deed = rng.choice(("correct", "correct", "correct", "repeat", "late", "remove", "touch", "empty"))
             if deed == "correct":
@@ -802,6 +875,3 @@ class _Author:
         order = sorted(self.changed, key=lambda name: name.path)
         gone = sorted(self.removed, key=lambda name: name.path)
         return Night(index, tuple(order), tuple(gone), dict(self.files), tuple(self.story))
-
-
-STUDY_ANSWERS = ("question_submit", "question_attempt")

@@ -1,7 +1,8 @@
-"""The marts, one function each, from accepted events: `marts.md` in Python.
+"""Sessions, attempts, materials and days of study.
 
-What belongs here: one list of rows a mart, with the specification's column names in its order.
-What does not: verdicts on rows (`reading.py`). Readings of the text where it leaves room are marked "Reading:".
+What belongs here: the marts that other marts of the study system build upon, and what its events mean.
+What does not: what is told of a learner as of as-of (`learners.py`), of questions and of the coach (`questions.py`).
+Readings of the text where it leaves room are marked "Reading:".
 """
 
 from __future__ import annotations
@@ -11,30 +12,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
-from statistics import median as exact_median
 from typing import Any
 
-from tests.reference.reading import (
-    MICROSECOND,
-    REASONS,
-    Accepted,
-    AssessmentEvent,
-    Load,
-    Row,
-    StudyEvent,
-    decimal6,
-    read,
-)
-
-Mart = list[dict[str, Any]]
-
-INACTIVITY = timedelta(minutes=30)
-ABANDONED_AFTER = timedelta(hours=168)
-COMPLETE_AT_SCROLL = 90
-DAY = timedelta(days=1)
+from tests.reference.marts.common import DAY, Mart, grain_text, median, midnight, ratio, seconds, total
+from tests.reference.reading import MICROSECOND, StudyEvent, decimal6
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "study_sessions": (
@@ -125,6 +109,32 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "is_active_day",
         "streak_days",
     ),
+    "weekly_user_stats": (
+        "user_id",
+        "week_start",
+        "sessions_started",
+        "active_seconds",
+        "materials_viewed",
+        "materials_completed",
+        "chunks_read",
+        "reading_seconds",
+        "questions_attempted",
+        "questions_correct",
+        "accuracy",
+        "first_attempts",
+        "topics_studied",
+        "ai_interactions",
+        "hints_requested",
+        "quizzes_completed",
+        "searches",
+        "xp_earned",
+        "achievements_unlocked",
+        "active_days",
+        "is_complete_week",
+        "active_seconds_change",
+        "questions_attempted_change",
+        "accuracy_change",
+    ),
     "topic_daily_stats": (
         "topic_id",
         "date",
@@ -139,107 +149,17 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "ai_questions",
         "explorations",
     ),
-    "test_sessions": (
-        "session_id",
-        "user_id",
-        "status",
-        "created_at",
-        "submitted_at",
-        "expired_at",
-        "reviewed_at",
-        "duration_seconds",
-        "questions_in_session",
-        "questions_viewed",
-        "questions_answered",
-        "answers_changed",
-        "marked_for_review",
-        "navigate_next_count",
-        "navigate_prev_count",
-        "navigate_jump_count",
-        "blur_count",
-        "blur_seconds",
-        "missing_seq",
-        "clock_skew_seconds",
-        "completion_rate",
-    ),
-    # bytes, files and loaded_at are facts of the loading, not of the rows: the caller compares those where it can.
-    "event_ledger": (
-        "system",
-        "stream",
-        "extract_date",
-        "rows_read",
-        "rows_accepted",
-        "rows_rejected",
-        *(f"rejected_{reason}" for reason in REASONS),
-        "rows_duplicate",
-        "rows_conflict",
-        "rows_erased",
-        "rows_late",
-    ),
 }
-
 KEYS: dict[str, tuple[str, ...]] = {
     "study_sessions": ("session_id",),
     "question_attempts": ("attempt_id",),
     "material_interactions": ("user_id", "session_id", "material_id"),
     "daily_user_stats": ("user_id", "date"),
+    "weekly_user_stats": ("user_id", "week_start"),
     "topic_daily_stats": ("topic_id", "date"),
-    "test_sessions": ("session_id",),
-    "event_ledger": ("system", "stream", "extract_date"),
 }
-
-
-def build(rows: Iterable[Row], loads: Iterable[Load], as_of: datetime | None = None) -> dict[str, Mart]:
-    """All marts of the rows in the extracts; as-of is the end of the newest loaded extract date unless given."""
-    loads = list(loads)
-    accepted = read(rows, loads)
-    if as_of is None:
-        as_of = max((midnight(load.extract_date) + DAY for load in loads), default=datetime(1970, 1, 1))
-    sessions = study_sessions_of(accepted.study, as_of)
-    attempts = question_attempts(accepted.study, sessions)
-    marts = {
-        "study_sessions": study_sessions(sessions),
-        "question_attempts": attempts,
-        "material_interactions": material_interactions(accepted.study, sessions),
-        "daily_user_stats": daily_user_stats(accepted.study, sessions, attempts),
-        "topic_daily_stats": topic_daily_stats(accepted.study, attempts),
-        "test_sessions": assessment_sessions(accepted, as_of),
-        "event_ledger": event_ledger(accepted),
-    }
-    for name, mart in marts.items():
-        for row in mart:
-            if tuple(row) != COLUMNS[name]:
-                raise AssertionError(f"{name}: the columns are not those of COLUMNS: {tuple(row)}")
-        mart.sort(key=lambda row, key=KEYS[name]: tuple(row[column] for column in key))  # type: ignore[misc]
-    return marts
-
-
-# --- small things ---------------------------------------------------------------------------------------------------
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time())
-
-
-def seconds(span: timedelta) -> Decimal:
-    """A span as seconds with 6 places, from its whole microseconds."""
-    return (Decimal(span // MICROSECOND) / 1_000_000).quantize(Decimal("0.000001"))
-
-
-def round9(value: Decimal) -> Decimal:
-    return value.quantize(Decimal("0.000000001"), rounding=ROUND_HALF_UP)
-
-
-def ratio(part: int, whole: int) -> Decimal | None:
-    return None if whole == 0 else round9(Decimal(part) / Decimal(whole))
-
-
-def median(values: list[Decimal]) -> Decimal | None:
-    return None if not values else round9(Decimal(exact_median(values)))
-
-
-def total(values: Iterable[Decimal | None]) -> Decimal:
-    return sum((value for value in values if value is not None), Decimal("0.000000"))
+INACTIVITY = timedelta(minutes=30)
+COMPLETE_AT_SCROLL = 90
 
 
 def is_learning(event: StudyEvent) -> bool:
@@ -279,19 +199,16 @@ def materials_completed(events: Iterable[StudyEvent]) -> int:
     return len({event.material_id for event in events if completes_material(event)})
 
 
+def topics_studied(events: Iterable[StudyEvent]) -> int:
+    return len({event.topic_id for event in events if is_learning(event) and event.topic_id})
+
+
 def chunks_read(events: Iterable[StudyEvent]) -> int:
     return len({event.chunk_id for event in events if event.event_type == "material_read" and event.chunk_id})
 
 
 def xp(events: Iterable[StudyEvent]) -> int:
     return sum(event.properties["xp_amount"] for event in events if event.event_type == "xp_earned")
-
-
-def grain_text(value: str | None) -> str | None:
-    """Plain text that reaches a mart: at most 64 characters, no e-mail address."""
-    if value is not None and (len(value) > 64 or "@" in value):
-        return "other"
-    return value
 
 
 def answer_text(value: Any) -> str | None:
@@ -306,9 +223,6 @@ def answer_text(value: Any) -> str | None:
         return str(value)
     compact = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(compact.encode()).hexdigest()
-
-
-# --- study ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -604,7 +518,7 @@ def daily_user_stats(events: list[StudyEvent], sessions: list[Session], attempts
                 "questions_correct": correct,
                 "accuracy": ratio(correct, attempted),
                 "first_attempts": first_attempts[user_id, day],
-                "topics_studied": len({event.topic_id for event in mine if is_learning(event) and event.topic_id}),
+                "topics_studied": topics_studied(mine),
                 "ai_interactions": count(mine, "ai_question_asked"),
                 "hints_requested": count(mine, "ai_hint_requested"),
                 "quizzes_completed": count(mine, "quiz_complete"),
@@ -616,6 +530,65 @@ def daily_user_stats(events: list[StudyEvent], sessions: list[Session], attempts
             }
         )
     return mart
+
+
+def monday(day: date) -> date:
+    """The first day of a date's ISO week."""
+    return day - day.weekday() * DAY
+
+
+def weekly_user_stats(events: list[StudyEvent], daily: Mart, as_of: datetime) -> Mart:
+    """One row a (user, week) with a row of `daily_user_stats`."""
+    by_week: dict[tuple[str, date], list[StudyEvent]] = defaultdict(list)
+    for event in events:
+        by_week[event.user_id, monday(event.ts.date())].append(event)
+    days_of: dict[tuple[str, date], Mart] = defaultdict(list)
+    for row in daily:
+        days_of[row["user_id"], monday(row["date"])].append(row)
+
+    weeks = {}
+    for (user_id, week_start), rows in days_of.items():
+        mine = by_week.get((user_id, week_start), [])
+        attempted = sum(row["questions_attempted"] for row in rows)
+        correct = sum(row["questions_correct"] for row in rows)
+        weeks[user_id, week_start] = {
+            "user_id": user_id,
+            "week_start": week_start,
+            "sessions_started": sum(row["sessions_started"] for row in rows),
+            "active_seconds": total(row["active_seconds"] for row in rows),
+            "materials_viewed": materials_viewed(mine),
+            "materials_completed": materials_completed(mine),
+            "chunks_read": chunks_read(mine),
+            "reading_seconds": total(row["reading_seconds"] for row in rows),
+            "questions_attempted": attempted,
+            "questions_correct": correct,
+            "accuracy": ratio(correct, attempted),
+            "first_attempts": sum(row["first_attempts"] for row in rows),
+            "topics_studied": topics_studied(mine),
+            "ai_interactions": sum(row["ai_interactions"] for row in rows),
+            "hints_requested": sum(row["hints_requested"] for row in rows),
+            "quizzes_completed": sum(row["quizzes_completed"] for row in rows),
+            "searches": sum(row["searches"] for row in rows),
+            "xp_earned": sum(row["xp_earned"] for row in rows),
+            "achievements_unlocked": sum(row["achievements_unlocked"] for row in rows),
+            "active_days": sum(row["is_active_day"] for row in rows),
+            "is_complete_week": as_of >= midnight(week_start) + 7 * DAY,
+        }
+    mart = []
+    for (user_id, week_start), week in weeks.items():
+        before = weeks.get((user_id, week_start - 7 * DAY)) if week["is_complete_week"] else None
+        mart.append({**week, **{f"{name}_change": change(week, before, name) for name in CHANGING}})
+    return mart
+
+
+CHANGING = ("active_seconds", "questions_attempted", "accuracy")
+
+
+def change(week: dict[str, Any], before: dict[str, Any] | None, name: str) -> Any:
+    """The difference from the week before; null where a side is missing."""
+    if before is None or week[name] is None or before[name] is None:
+        return None
+    return week[name] - before[name]
 
 
 def topics_of(event: StudyEvent) -> set[str]:
@@ -659,132 +632,4 @@ def topic_daily_stats(events: list[StudyEvent], attempts: Mart) -> Mart:
                 "explorations": count(group, "topic_explored"),
             }
         )
-    return mart
-
-
-# --- assessment -----------------------------------------------------------------------------------------------------
-
-
-def assessment_sessions(accepted: Accepted, as_of: datetime) -> Mart:
-    """One row a session of the reference stream, also without events."""
-    by_session: dict[str, list[AssessmentEvent]] = defaultdict(list)
-    for event in sorted(accepted.assessment, key=lambda event: event.order):
-        by_session[event.session_id].append(event)
-    return [
-        assessment_session(session_id, owner, created_at, accepted, by_session.get(session_id, []), as_of)
-        for session_id, (owner, created_at) in accepted.test_sessions.items()
-    ]
-
-
-def assessment_session(
-    session_id: str,
-    owner: str,
-    reference_created_at: datetime | None,
-    accepted: Accepted,
-    events: list[AssessmentEvent],
-    as_of: datetime,
-) -> dict[str, Any]:
-    """The row of one test session; its events come in time order."""
-    types = Counter(event.event_type for event in events)
-
-    def first(*event_types: str) -> AssessmentEvent | None:
-        return next((event for event in events if event.event_type in event_types), None)
-
-    def first_at(event_type: str) -> datetime | None:
-        event = first(event_type)
-        return None if event is None else event.ts
-
-    created_at = first_at("SESSION_CREATED") or reference_created_at
-    over = first("SESSION_SUBMITTED", "SESSION_EXPIRED")
-    moments = [event.ts for event in events] + ([created_at] if created_at is not None else [])
-    if over is not None:
-        status = "submitted" if over.event_type == "SESSION_SUBMITTED" else "expired"
-    elif moments and as_of - max(moments) >= ABANDONED_AFTER:
-        status = "abandoned"
-    else:
-        # Reading: a session with neither events nor a creation has no age, and stays in progress.
-        status = "in_progress"
-
-    def questions(*event_types: str) -> Counter[str | None]:
-        return Counter(event.question_id for event in events if event.event_type in event_types)
-
-    numbers = {event.seq for event in events if event.seq is not None}
-    skews = [seconds(event.ts - event.client_ts) for event in events if event.client_ts is not None]
-    in_session = len(accepted.session_questions.get(session_id, set()))
-    answered = len(questions("ANSWER_SELECTED", "ANSWER_CHANGED"))
-    return {
-        "session_id": session_id,
-        "user_id": owner,
-        "status": status,
-        "created_at": created_at,
-        "submitted_at": first_at("SESSION_SUBMITTED"),
-        "expired_at": first_at("SESSION_EXPIRED"),
-        "reviewed_at": first_at("REVIEW_OPENED"),
-        "duration_seconds": None if over is None or created_at is None else seconds(over.ts - created_at),
-        "questions_in_session": in_session,
-        "questions_viewed": len(questions("QUESTION_VIEWED")),
-        "questions_answered": answered,
-        "answers_changed": types["ANSWER_CHANGED"],
-        "marked_for_review": sum(times % 2 for times in questions("MARK_FOR_REVIEW_TOGGLED").values()),
-        "navigate_next_count": types["NAVIGATE_NEXT"],
-        "navigate_prev_count": types["NAVIGATE_PREV"],
-        "navigate_jump_count": types["NAVIGATE_JUMP"],
-        "blur_count": sum(is_blur(event, "blur") for event in events),
-        "blur_seconds": seconds(blurred(events)),
-        "missing_seq": max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0,
-        "clock_skew_seconds": median(skews),
-        "completion_rate": ratio(answered, in_session),
-    }
-
-
-def is_blur(event: AssessmentEvent, state: str) -> bool:
-    return event.event_type == "PAUSE_BLUR" and event.payload.get("state") == state
-
-
-def blurred(events: list[AssessmentEvent]) -> timedelta:
-    """The time out of sight; the events come in time order.
-
-    Reading: "submission or expiry" is where the session was over, its first one; a blur after that which no focus ends
-    lasts no time.
-    """
-    time_out = timedelta()
-    since: int | None = None  # the index of the blur that began the spell
-    for index, event in enumerate(events):
-        if is_blur(event, "blur") and since is None:
-            since = index
-        elif is_blur(event, "focus") and since is not None:
-            time_out += event.ts - events[since].ts
-            since = None
-    if since is not None:
-        overs = [event for event in events if event.event_type in ("SESSION_SUBMITTED", "SESSION_EXPIRED")]
-        until = overs[0] if overs else events[-1]
-        time_out += max(until.ts - events[since].ts, timedelta())
-    return time_out
-
-
-# --- operations -----------------------------------------------------------------------------------------------------
-
-
-def event_ledger(accepted: Accepted) -> Mart:
-    """One row a loaded (system, stream, extract date)."""
-    mart = []
-    for (system, stream, extract_date), verdicts in accepted.verdicts.items():
-        rejected = {f"rejected_{reason}": verdicts[reason] for reason in REASONS}
-        row: dict[str, Any] = {
-            "system": system,
-            "stream": stream,
-            "extract_date": extract_date,
-            "rows_read": verdicts["read"],
-            "rows_accepted": verdicts["accepted"],
-            "rows_rejected": sum(rejected.values()),
-            **rejected,
-            "rows_duplicate": verdicts["duplicate"],
-            "rows_conflict": verdicts["conflict"],
-            "rows_erased": 0,
-            "rows_late": verdicts["late"],
-        }
-        parts = row["rows_accepted"] + row["rows_rejected"] + row["rows_duplicate"] + row["rows_conflict"]
-        if row["rows_read"] != parts:
-            raise AssertionError(f"the reference's own books do not balance: {row}")
-        mart.append(row)
     return mart

@@ -1,0 +1,86 @@
+"""The marts from accepted events: `marts.md` in Python, a module a domain.
+
+What belongs here: which marts there are, with the specification's column names in its order.
+What does not: verdicts on rows (`tests/reference/reading.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from tests.reference.marts import (
+    assessment,
+    collaboration,
+    funnels,
+    learners,
+    operations,
+    questions,
+    study,
+    textbook,
+)
+from tests.reference.marts.common import DAY, Mart, check_columns, midnight
+from tests.reference.marts.funnels import SHIPPED, Funnel
+from tests.reference.reading import Load, Row, read
+
+_DOMAINS = (study, learners, questions, funnels, assessment, collaboration, textbook, operations)
+COLUMNS = {mart: columns for domain in _DOMAINS for mart, columns in domain.COLUMNS.items()}
+KEYS = {mart: key for domain in _DOMAINS for mart, key in domain.KEYS.items()}
+
+__all__ = ["COLUMNS", "KEYS", "SHIPPED", "Funnel", "Mart", "build"]
+
+
+def build(
+    rows: Iterable[Row], loads: Iterable[Load], as_of: datetime | None = None, declared: Sequence[Funnel] = SHIPPED
+) -> dict[str, Mart]:
+    """All marts of the rows in the extracts.
+
+    Args:
+        rows: Every row of every extract.
+        loads: Every extract, empty ones included.
+        as_of: The end of the newest loaded extract date of any system, unless given.
+        declared: The declared funnels.
+    """
+    loads = list(loads)
+    accepted = read(rows, loads)
+    if as_of is None:
+        as_of = max((midnight(load.extract_date) + DAY for load in loads), default=datetime(1970, 1, 1))
+    events = accepted.study
+    spells = study.study_sessions_of(events, as_of)
+    sessions = study.study_sessions(spells)
+    attempts = study.question_attempts(events, spells)
+    daily = study.daily_user_stats(events, spells, attempts)
+    tests = assessment.test_sessions(accepted, as_of)
+    visits = assessment.question_visits(accepted)
+    marts = {
+        "study_sessions": sessions,
+        "question_attempts": attempts,
+        "material_interactions": study.material_interactions(events, spells),
+        "daily_user_stats": daily,
+        "weekly_user_stats": study.weekly_user_stats(events, daily, as_of),
+        "topic_daily_stats": study.topic_daily_stats(events, attempts),
+        "user_learning_metrics": learners.user_learning_metrics(events, sessions, as_of),
+        "user_gamification": learners.user_gamification(events, as_of),
+        "question_stats": questions.question_stats(attempts, accepted.question_topics),
+        "ai_coach_daily_stats": questions.ai_coach_daily_stats(events),
+        "ai_model_daily_stats": questions.ai_model_daily_stats(events),
+        "search_daily_stats": questions.search_daily_stats(events, spells),
+        "funnel_attempts": funnels.funnel_attempts(accepted, as_of, declared),
+        "funnel_daily": funnels.funnel_daily(accepted, declared),
+        "recommendation_funnel": funnels.recommendation_funnel(accepted, as_of),
+        "test_sessions": tests,
+        "question_visits": visits,
+        "assessment_question_stats": assessment.assessment_question_stats(accepted, tests, visits),
+        "draft_analytics": collaboration.draft_analytics(accepted.collaboration),
+        "collaborator_analytics": collaboration.collaborator_analytics(accepted.collaboration, as_of),
+        "leaderboard": collaboration.leaderboard(accepted.collaboration, as_of),
+        "chapter_daily_stats": textbook.chapter_daily_stats(accepted.textbook),
+        "ai_block_daily_stats": textbook.ai_block_daily_stats(accepted.textbook),
+        "error_daily_stats": textbook.error_daily_stats(accepted.textbook),
+        "event_ledger": operations.event_ledger(accepted),
+        "telemetry_quality_daily": operations.telemetry_quality_daily(accepted),
+    }
+    for name, mart in marts.items():
+        check_columns(name, mart, COLUMNS)
+        mart.sort(key=lambda row, key=KEYS[name]: tuple(row[column] for column in key))  # type: ignore[misc]
+    return marts

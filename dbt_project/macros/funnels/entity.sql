@@ -22,7 +22,7 @@ part is written `%7C` and a `%` as `%25` (percent-encoding), so that two entitie
 {# The systems whose events funnels can name, each with the text columns of its staging model: what an entity can be made of. #}
 {% macro funnel_columns() %}
     {%- set columns = {} -%}
-    {%- for system in ['study', 'assessment', 'recommendation'] -%}
+    {%- for system in ['study', 'assessment', 'recommendation', 'collaboration', 'textbook'] -%}
         {%- set names = [] -%}
         {%- if execute -%}
             {%- for name, column in keyed_node('stg_' ~ system ~ '__events').columns.items() if column.data_type == 'string' -%}

@@ -1,41 +1,15 @@
 {{ config(meta={'dagster': {'ref': {'name': 'event_ledger'}}}) }}
 
-{%- set streams = [
-    ['study', 'topics'], ['study', 'topic_prerequisites'], ['study', 'questions'],
-    ['assessment', 'test_sessions'], ['assessment', 'session_questions'],
-    ['collaboration', 'events'],
-    ['textbook', 'events'],
-] %}
-
 with staging as (
+    {%- for posted in posted_streams() %}
     select
-        'study' as system,
-        'events' as stream,
+        '{{ posted['system'] }}' as system,
+        {{ 'stream' if posted['streams'] | length > 1 else "'" ~ posted['streams'][0] ~ "'" }} as stream,
         extract_date,
         count(*) as rows_accepted
-    from {{ ref('stg_study__events') }}
-    group by extract_date
-
-    union all
-
-    select
-        'assessment' as system,
-        stream,
-        extract_date,
-        count(*) as rows_accepted
-    from {{ ref('stg_assessment__events') }}
-    group by stream, extract_date
-    {%- for system, stream in streams %}
-
-    union all
-
-    select
-        '{{ system }}' as system,
-        '{{ stream }}' as stream,
-        extract_date,
-        count(*) as rows_accepted
-    from {{ ref('stg_' ~ system ~ '__' ~ stream) }}
-    group by extract_date
+    from {{ ref(posted['model'].replace('base_', 'stg_')) }}
+    group by all
+    {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
 

@@ -6,6 +6,8 @@
             'base_study__events': "select 'study' as system, event_id, event_date from changes where copy_status = 'kept'",
             'base_assessment__judged_events': "select 'assessment' as system, event_id, event_date from changes where verdict = 'accepted'",
             'base_recommendation__events': "select 'recommendation' as system, event_id, event_date from changes where copy_status = 'kept'",
+            'base_collaboration__events': "select 'collaboration' as system, event_id, event_date from changes where copy_status = 'kept'",
+            'base_textbook__events': "select 'textbook' as system, event_id, event_date from changes where copy_status = 'kept'",
         },
         'date': 'event_date',
         'log': ['funnel', 'entity', 'event_date'],

@@ -1,0 +1,223 @@
+"""The reference in `docs/reference`: one page a system, from its contract, and one page a mart, from the dbt project.
+
+`python -m orchestration.reference_docs` writes it anew after a change of a contract or a mart.
+
+What belongs here: what the pages say and how. What does not: the descriptions themselves, which stand in the contracts
+and in the `.yml` beside each model.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ingestion.contract import Contract, Field, Stream, load_contracts
+from ingestion.privacy import MAX_GRAIN_LENGTH
+from orchestration.manifest import marts_of, prepare
+from orchestration.translator import test_description
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+_WRITTEN = (
+    "<!-- Written by `python -m orchestration.reference_docs`; a test says when it is out of date. -->\n"
+)
+
+_INDEX = """\
+# Reference
+
+What every mart and column means, and what the source systems deliver. Times are UTC; a *date* is the UTC day of an
+event, an *extract date* the UTC day on which the source system received it. Seconds are exact decimals; ratios,
+medians and percentiles are doubles rounded to 9 places, and null where there is nothing to divide by or to measure.
+Counts and sums are 0 where there is nothing. *As-of* is the end of the newest loaded extract date: the instant up to
+which the marts speak.
+"""
+
+_PRIVACY = {
+    "id": "identifier",
+    "free_text": "free text: stored are its length and a keyed hash",
+    "ip": "IP address: stored truncated",
+    "user_agent": "user agent: stays in the lake, enters no mart",
+}
+
+
+def render() -> dict[str, str]:
+    """All pages, by their path below `docs/reference`."""
+    prepared = prepare()
+    contracts = load_contracts().values()
+    marts = sorted(marts_of(prepared.manifest), key=lambda node: (node["fqn"][2], node["name"]))
+    pages = {f"systems/{contract.system}.md": _system(contract) for contract in contracts}
+    pages |= {f"marts/{mart['name']}.md": _mart(mart, prepared.manifest) for mart in marts}
+    pages["README.md"] = _index(list(contracts), marts)
+    return {path: _WRITTEN + text for path, text in pages.items()}
+
+
+def write() -> None:
+    """Write all pages in place of those that are there."""
+    shutil.rmtree(REFERENCE, ignore_errors=True)
+    for path, text in render().items():
+        page = REFERENCE / path
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+
+
+def _index(contracts: Sequence[Contract], marts: Sequence[Mapping[str, Any]]) -> str:
+    parts = [_INDEX, "## Marts\n"]
+    for domain in dict.fromkeys(mart["fqn"][2] for mart in marts):
+        rows = [
+            (f"[{mart['name']}](marts/{mart['name']}.md)", _first_sentence(mart["description"]))
+            for mart in marts
+            if mart["fqn"][2] == domain
+        ]
+        parts += [f"### {domain.capitalize()}\n", _table(("mart", "what a row is"), rows)]
+    rows = [(f"[{contract.system}](systems/{contract.system}.md)", contract.description) for contract in contracts]
+    return "\n".join([*parts, "## Source systems\n", _table(("system", "what it delivers"), rows)])
+
+
+# Systems
+
+
+def _system(contract: Contract) -> str:
+    parts = [f"# {contract.system}\n", f"{contract.description}\n", f"Owner: {contract.owner}\n"]
+    for stream in contract.streams:
+        parts += _stream(stream)
+    return "\n".join(parts)
+
+
+def _stream(stream: Stream) -> Iterator[str]:
+    yield f"## Stream `{stream.name}`\n"
+    yield f"{stream.description}\n"
+    yield f"{_identity(stream)}\n"
+    if stream.batch:
+        yield f"A batch has these fields; more than {stream.max_events} events reject it whole.\n"
+        yield _fields(stream.batch)
+        yield "Each event of a batch has these fields.\n"
+    yield _fields(stream.envelope, payload=stream.payload_field)
+    if stream.like is not None:
+        yield f"The event types and their fields are those of the stream `{stream.like.name}`.\n"
+        return
+    for event_type in stream.event_types:
+        yield f"### `{event_type.name}`\n"
+        yield f"{event_type.description}\n"
+        if event_type.aliases:
+            yield f"Also delivered as {_code(event_type.aliases)}.\n"
+        if event_type.requires:
+            yield f"Requires {_code(event_type.requires)}.\n"
+        if event_type.payload:
+            yield f"In `{stream.payload_field}`:\n"
+            yield _fields(event_type.payload)
+
+
+def _identity(stream: Stream) -> str:
+    fields = _code(stream.identity)
+    if stream.kind == "batches":
+        return f"An event is known by a hash of {fields}."
+    if stream.stable_hash:
+        return f"A row is known by {fields}; without it, by a hash of its type, time and payload."
+    if stream.collapsed_keys is not None:
+        made_of = _code(stream.collapsed_keys.fields)
+        joined_by = _code(stream.collapsed_keys.separators)
+        hashes = " or ".join(name.upper() for name in stream.collapsed_keys.hashes)
+        return (
+            f"A row is known by {fields}. An earlier producer made that key of {made_of}, joined by {joined_by}, or of "
+            f"the {hashes} of that, and overwrote the event on every repeat: such a row is known by the key and its "
+            "time, and marked as collapsed."
+        )
+    if stream.snapshot:
+        return f"A row is known by {fields}, within one extract date. The newest extract date counts as a whole."
+    return f"A row is known by {fields}."
+
+
+def _fields(fields: Iterable[Field], payload: str | None = None) -> str:
+    rows = [
+        (f"`{field.name}`", field.type, "yes" if field.required else "", _field(field, is_payload=field.name == payload))
+        for field in fields
+    ]
+    return _table(("field", "type", "required", "meaning"), rows)
+
+
+def _field(field: Field, is_payload: bool) -> str:
+    told = [field.description]
+    if is_payload:
+        told.append("At most 4,096 bytes.")
+    if field.minimum is not None and field.maximum is not None:
+        told.append(f"From {field.minimum:g} to {field.maximum:g}.")
+    elif field.minimum is not None:
+        told.append(f"At least {field.minimum:g}.")
+    if field.values:
+        told.append(f"One of {_code(field.values)}; another value is kept, and reported.")
+    if field.grain:
+        told.append(f"More than {MAX_GRAIN_LENGTH} characters, or an e-mail address in it, become `other`.")
+    if field.default is not None:
+        told.append(f"{field.default} where absent.")
+    if field.subject:
+        told.append("Names a person; erasure goes by it.")
+    if field.privacy != "plain" and not field.subject:
+        told.append(f"Privacy: {_PRIVACY[field.privacy]}{', and the scrubbed text' if field.keep == 'scrubbed' else ''}.")
+    return " ".join(told)
+
+
+# Marts
+
+
+def _mart(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    unique_id = mart["unique_id"]
+    tests = [manifest["nodes"][child] for child in manifest["child_map"][unique_id] if child.startswith("test.")]
+    keys = [test["test_metadata"]["kwargs"]["columns"] for test in tests if _kind(test) == "primary_key"]
+    group = next(g for g in manifest["groups"].values() if g["name"] == mart["config"]["group"])
+    used_by = [
+        manifest["exposures"][child] for child in manifest["child_map"][unique_id] if child.startswith("exposure.")
+    ]
+    facts = [
+        ("key", ", ".join(_code(key) for key in keys)),
+        ("owner", group["owner"]["name"]),
+        ("made of", ", ".join(sorted(_code([parent.split(".")[-1]]) for parent in mart["depends_on"]["nodes"]))),
+    ]
+    if used_by:
+        facts.append(("used by", ", ".join(sorted(exposure["label"] or exposure["name"] for exposure in used_by))))
+    columns = [
+        (f"`{name}`", column["data_type"], column["description"]) for name, column in mart["columns"].items()
+    ]
+    checks = sorted({(test["name"], test_description(test)) for test in tests if _kind(test) is None})
+    return "\n".join(
+        [
+            f"# {mart['name']}\n",
+            f"{mart['description'].strip()}\n",
+            _table(("", ""), facts),
+            "## Columns\n",
+            _table(("column", "type", "meaning"), columns),
+            *(["## Checks\n", _table(("check", "what it holds"), checks)] if checks else []),
+        ]
+    )
+
+
+def _kind(test: Mapping[str, Any]) -> str | None:
+    """The name of a generic test; None for a test of its own."""
+    metadata = test.get("test_metadata")
+    return metadata["name"] if metadata else None
+
+
+# Markdown
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _first_sentence(description: str) -> str:
+    text = " ".join(description.split("\n\n")[0].split())
+    return text.partition(". ")[0].rstrip(".:") + "."
+
+
+if __name__ == "__main__":
+    write()

@@ -136,8 +136,7 @@ def _without(
     table = f"lake.raw.{stream.system}_{stream.name}"
     accepted = f"from {table} where {own} and not coalesce({_names(stream, subject_id)}, false)"
     rejected_rows = f"from lake.raw.quarantine where {own} and raw not in (select raw from gone)"
-    ledger.post(con, lake, new, accepted, rejected_rows)
-    return new
+    return ledger.post(con, lake, new, accepted, rejected_rows)
 
 
 def _names(stream: Stream, subject_id: str) -> str:

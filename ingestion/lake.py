@@ -60,9 +60,24 @@ LOAD_COLUMNS: Columns = (
     ("contract_sha256", "VARCHAR"),
     ("file_set", "VARCHAR"),
     ("drift", "VARCHAR"),
+    ("sources", "VARCHAR"),
 )
 LEDGER_COLUMNS: Columns = (*LOAD_COLUMNS, ("status", "VARCHAR"), ("error", "VARCHAR"))
 FAILED_COLUMNS: Columns = (*LOAD_COLUMNS[:5], ("error", "VARCHAR"))
+LOAD_KEY: Columns = LOAD_COLUMNS[:4]
+
+# What a load says of one source: the members of the list in `sources`.
+SOURCE_COLUMNS: Columns = (
+    ("source", "VARCHAR"),
+    ("rows_read", "BIGINT"),
+    ("rows_rejected", "BIGINT"),
+    ("batches", "BIGINT"),
+)
+NO_SOURCE = "-"  # where a row states none, or none that can be read
+# Loads that were made before the ledger had `sources` tell no sources apart.
+SOURCES_SQL = f"""coalesce(sources, '[{{"source": "{NO_SOURCE}", "batches": 0'
+    || ', "rows_read": ' || cast(rows_read - rows_erased as string)
+    || ', "rows_rejected": ' || cast(rows_rejected as string) || '}}]')"""
 
 # What the loader adds to a stream's own columns.
 _LOADER_COLUMNS: Columns = (("load_id", "VARCHAR"), ("extract_date", "DATE"))
@@ -246,8 +261,8 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Attach the in-memory database `lake`: views over the active loads, as of now.
 
     `lake.raw.<system>_<stream>` for every stream of every contract, empty where nothing was loaded; `lake.raw.loads`,
-    `lake.raw.quarantine`, `lake.raw.failed_loads`, and `lake.raw.contracts` with the hash of each system's contract of
-    today. Called again, it shows what is active then.
+    `lake.raw.load_sources`, `lake.raw.quarantine`, `lake.raw.failed_loads`, and `lake.raw.contracts` with the hash of
+    each system's contract of today. Called again, it shows what is active then.
     """
     lake = Lake(home)
     con.execute("attach if not exists ':memory:' as lake")
@@ -263,6 +278,11 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     con.execute(
         f"create or replace view lake.raw.loads as select {_names(LOAD_COLUMNS)} from ({ledger})"
         " semi join lake.main.active_load using (load_id) where status = 'loaded'"
+    )
+    members = ", ".join(f'"{name}": "{type_}"' for name, type_ in SOURCE_COLUMNS)
+    con.execute(
+        f"create or replace view lake.raw.load_sources as select {_names(LOAD_KEY)},"
+        f" unnest(from_json({SOURCES_SQL}, '[{{{members}}}]'), recursive := true) from lake.raw.loads"
     )
     con.execute(
         f"create or replace view lake.raw.failed_loads as select {_names(FAILED_COLUMNS)}"

@@ -14,7 +14,19 @@ from typing import Literal
 
 from ingestion.contract import load_contracts
 from ingestion.home import Home
-from ingestion.lake import LOAD_COLUMNS, QUARANTINE_COLUMNS, Columns, Lake, Table, all_streams, load_of
+from ingestion.lake import (
+    FAILED_COLUMNS,
+    LOAD_COLUMNS,
+    LOAD_KEY,
+    QUARANTINE_COLUMNS,
+    SOURCE_COLUMNS,
+    SOURCES_SQL,
+    Columns,
+    Lake,
+    Table,
+    all_streams,
+    load_of,
+)
 
 # How Spark reads the lake: as Delta, or, where it has no Delta, the active Parquet files of the Delta log.
 Reader = Literal["delta", "parquet"]
@@ -41,15 +53,14 @@ def show_lake(home: Home, reader: Reader, root: str) -> Iterator[str]:
         active += [load_of(path) for path in files]
         yield from _show(home, reader, root, table, files, table.root.name, table.columns)
     is_active = f"load_id in ({', '.join(literal(load_id) for load_id in sorted(active)) or 'null'})"
-    yield from _show(
-        home,
-        reader,
-        root,
-        lake.ledger,
-        lake.ledger.files(),
-        "loads",
-        LOAD_COLUMNS,
-        f"status = 'loaded' and {is_active}",
+    ledger = (lake.ledger, lake.ledger.files())
+    yield from _show(home, reader, root, *ledger, "loads", LOAD_COLUMNS, f"status = 'loaded' and {is_active}")
+    yield from _show(home, reader, root, *ledger, "failed_loads", FAILED_COLUMNS, "status = 'failed'")
+    key = ", ".join(f"`{column}`" for column, _ in LOAD_KEY)
+    members = ", ".join(f"{column}: {_type(type_)}" for column, type_ in SOURCE_COLUMNS)
+    yield (
+        f"create or replace view {SCHEMA}.load_sources as select {key},"
+        f" inline(from_json({SOURCES_SQL}, 'array<struct<{members}>>')) from {SCHEMA}.loads"
     )
     yield from _show(
         home, reader, root, lake.quarantine, lake.quarantine.files(), "quarantine", QUARANTINE_COLUMNS, is_active

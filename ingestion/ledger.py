@@ -9,26 +9,27 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from ingestion.contract import REASONS
+from ingestion.contract import REASONS, Stream
 from ingestion.extracts import RecordedFile
 from ingestion.home import Home
 from ingestion.lake import (
     FAILED_COLUMNS,
     LEDGER_COLUMNS,
+    NO_SOURCE,
     Lake,
     attach_lake,
     find_stream,
     load_of,
 )
 from ingestion.sql import quoted
-from ingestion.validation import Drift
+from ingestion.validation import SOURCE, Drift
 
 # Files of the ledger, one from each load, that are merged into one when there are so many.
 _MERGE_AT = 64
@@ -36,6 +37,16 @@ _MERGE_AT = 64
 _PLACE = "source_file, source_line, batch_index"
 
 Key = tuple[str, str, date]  # system, stream, extract date
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """How many rows of a load came from one source (a client's name, or `-`); erased rows are none's."""
+
+    source: str
+    rows_read: int
+    rows_rejected: int
+    batches: int  # that they came in; 0 in a stream without batches
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ class Load:
     contract_sha256: str
     file_set: tuple[RecordedFile, ...] = ()
     drift: tuple[Drift, ...] = field(default=())
+    sources: tuple[SourceRows, ...] | None = None  # counted when the load is posted; None: nobody counted them
 
     def __post_init__(self) -> None:
         """The account balances, or there is no load."""
@@ -116,13 +128,14 @@ def new_load_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
 
 
-def post(con: duckdb.DuckDBPyConnection, lake: Lake, load: Load, accepted: str, rejected: str) -> None:
-    """Put a load in place of what its date held, whole or not at all.
+def post(con: duckdb.DuckDBPyConnection, lake: Lake, load: Load, accepted: str, rejected: str) -> Load:
+    """Put a load in place of what its date held, whole or not at all; gives it with the counts of its sources.
 
     `accepted` and `rejected` are queries for the rows of the raw table and of the quarantine, whatever load they name.
     Quarantine and ledger come first: they count for nothing until the commit on the raw table makes the load active.
     """
     stream = find_stream(load.system, load.stream)
+    load = replace(load, sources=_sources(con, stream, accepted, rejected))
     day = {"extract_date": str(load.extract_date)}
     partition = {"system": load.system, "stream": load.stream, **day}
     own = f"{quoted(load.load_id)} as load_id"
@@ -138,6 +151,24 @@ def post(con: duckdb.DuckDBPyConnection, lake: Lake, load: Load, accepted: str, 
     rows = raw.write(con, day, load.load_id, query, load.rows_accepted)
     raw.commit(day, [rows], keep=_none)
     lake.quarantine.commit(partition, [], keep=lambda path: load_of(path) == load.load_id)
+    return load
+
+
+def _sources(con: duckdb.DuckDBPyConnection, stream: Stream, accepted: str, rejected: str) -> tuple[SourceRows, ...]:
+    """Where the rows of a load came from. Reference rows have no source."""
+    if stream.kind == "reference":
+        return ()
+    fields = {field.name for field in (*stream.envelope, *stream.batch)}
+    source = f"coalesce({SOURCE}, {quoted(NO_SOURCE)})" if SOURCE in fields else quoted(NO_SOURCE)
+    batches = "count(distinct (source_file, source_line))" if stream.kind == "batches" else "0"
+    rows = con.execute(f"""
+        with rows as (
+            select *, false as is_rejected from ({accepted})
+            union all by name
+            select *, true as is_rejected from ({rejected})
+        )
+        select {source} as source, count(*), count_if(is_rejected), {batches} from rows group by all order by all""")
+    return tuple(SourceRows(*row) for row in rows.fetchall())
 
 
 def append(con: duckdb.DuckDBPyConnection, lake: Lake, entry: Load | FailedLoad) -> None:
@@ -245,6 +276,7 @@ def _row(entry: Load | FailedLoad) -> dict[str, object]:
         "contract_sha256": entry.contract_sha256,
         "file_set": json.dumps([asdict(file) for file in entry.file_set]),
         "drift": json.dumps([asdict(drift) for drift in entry.drift]),
+        "sources": None if entry.sources is None else json.dumps([asdict(rows) for rows in entry.sources]),
     }
 
 
@@ -264,4 +296,5 @@ def _load(row: dict[str, Any]) -> Load:
         contract_sha256=row["contract_sha256"],
         file_set=tuple(RecordedFile(**file) for file in json.loads(row["file_set"])),
         drift=tuple(Drift(**drift) for drift in json.loads(row["drift"])),
+        sources=row["sources"] and tuple(SourceRows(**rows) for rows in json.loads(row["sources"])),
     )

@@ -249,14 +249,13 @@ class Loader:
             drift=tuple(sorted((replace(found, rows=rows) for found, rows in drift.items()), key=str)),
         )
         raw, quarantine = self._lake.raw(find_stream(extract.system, extract.stream)), self._lake.quarantine
-        ledger.post(
+        return ledger.post(
             con,
             self._lake,
             load,
             accepted=raw.rows_like(piece.accepted for piece in judged.pieces),
             rejected=quarantine.rows_like(piece.rejected for piece in judged.pieces),
         )
-        return load
 
 
 def _unforeseen(place: str, error: Exception) -> ExtractError:

@@ -20,9 +20,7 @@ from orchestration.translator import test_description
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
-_WRITTEN = (
-    "<!-- Written by `python -m orchestration.reference_docs`; a test says when it is out of date. -->\n"
-)
+_WRITTEN = "<!-- Written by `python -m orchestration.reference_docs`; a test says when it is out of date. -->\n"
 
 _INDEX = """\
 # Reference
@@ -131,7 +129,12 @@ def _identity(stream: Stream) -> str:
 
 def _fields(fields: Iterable[Field], payload: str | None = None) -> str:
     rows = [
-        (f"`{field.name}`", field.type, "yes" if field.required else "", _field(field, is_payload=field.name == payload))
+        (
+            f"`{field.name}`",
+            field.type,
+            "yes" if field.required else "",
+            _field(field, is_payload=field.name == payload),
+        )
         for field in fields
     ]
     return _table(("field", "type", "required", "meaning"), rows)
@@ -154,7 +157,9 @@ def _field(field: Field, is_payload: bool) -> str:
     if field.subject:
         told.append("Names a person; erasure goes by it.")
     if field.privacy != "plain" and not field.subject:
-        told.append(f"Privacy: {_PRIVACY[field.privacy]}{', and the scrubbed text' if field.keep == 'scrubbed' else ''}.")
+        told.append(
+            f"Privacy: {_PRIVACY[field.privacy]}{', and the scrubbed text' if field.keep == 'scrubbed' else ''}."
+        )
     return " ".join(told)
 
 
@@ -176,9 +181,7 @@ def _mart(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     ]
     if used_by:
         facts.append(("used by", ", ".join(sorted(exposure["label"] or exposure["name"] for exposure in used_by))))
-    columns = [
-        (f"`{name}`", column["data_type"], column["description"]) for name, column in mart["columns"].items()
-    ]
+    columns = [(f"`{name}`", column["data_type"], column["description"]) for name, column in mart["columns"].items()]
     checks = sorted({(test["name"], test_description(test)) for test in tests if _kind(test) is None})
     return "\n".join(
         [

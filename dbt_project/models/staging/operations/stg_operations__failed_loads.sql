@@ -1,0 +1,7 @@
+select
+    load_id,
+    system,
+    stream,
+    extract_date,
+    loaded_at
+from {{ source('lake', 'failed_loads') }}

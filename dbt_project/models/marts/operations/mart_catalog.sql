@@ -1,13 +1,20 @@
 {{ config(materialized='table', pre_hook=settle_marts_on_disk()) }}
 
 {%- set marts = [
+    ref('ai_coach_daily_stats'),
+    ref('ai_model_daily_stats'),
     ref('daily_user_stats'),
     ref('event_ledger'),
     ref('material_interactions'),
     ref('question_attempts'),
+    ref('question_stats'),
+    ref('search_daily_stats'),
     ref('study_sessions'),
     ref('test_sessions'),
     ref('topic_daily_stats'),
+    ref('user_gamification'),
+    ref('user_learning_metrics'),
+    ref('weekly_user_stats'),
 ] %}
 
 with as_of as (

@@ -9,8 +9,13 @@
 {# The continuous median, rounded to 9 places; null where there is nothing. #}
 {% macro median_of(number) %}round(median(cast({{ number }} as double)), 9){% endmacro %}
 
+{# The continuous percentile at a fraction, rounded to 9 places; null where there is nothing. #}
+{% macro percentile_of(number, fraction) %}round({{ continuous_percentile('cast(' ~ number ~ ' as double)', fraction) }}, 9){% endmacro %}
+
 {# Sums are 0 where there is nothing. An absurd sum stops at the type's limit: one broken producer must not stop the night. #}
-{% macro sum_of_integers(number) %}cast(least(coalesce(sum(cast({{ number }} as decimal(38, 0))), 0), 9223372036854775807) as bigint){% endmacro %}
+{% macro sum_of_integers(number) -%}
+    cast(greatest(least(coalesce(sum(cast({{ number }} as decimal(38, 0))), 0), 9223372036854775807), -9223372036854775807) as bigint)
+{%- endmacro %}
 {% macro sum_of_decimals(number) %}cast(least(coalesce(sum({{ number }}), 0), 999999999999.999999) as decimal(18, 6)){% endmacro %}
 
 {# How many rows fulfil a condition. #}

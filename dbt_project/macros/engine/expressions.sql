@@ -17,6 +17,12 @@
 {% macro days_after(date, days) %}{{ return(adapter.dispatch('days_after')(date, days)) }}{% endmacro %}
 {% macro default__days_after(date, days) %}cast({{ date }} + {{ days }} as date){% endmacro %}
 
+{# The Monday of the ISO week that a date lies in. #}
+{% macro week_of(date) %}cast(date_trunc('week', {{ date }}) as date){% endmacro %}
+
+{% macro continuous_percentile(number, fraction) %}{{ return(adapter.dispatch('continuous_percentile')(number, fraction)) }}{% endmacro %}
+{% macro default__continuous_percentile(number, fraction) %}quantile_cont({{ number }}, {{ fraction }}){% endmacro %}
+
 {# One row per element of a list column. #}
 {% macro element_of(list) %}{{ return(adapter.dispatch('element_of')(list)) }}{% endmacro %}
 {% macro default__element_of(list) %}unnest({{ list }}){% endmacro %}

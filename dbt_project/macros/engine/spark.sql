@@ -8,6 +8,8 @@
 
 {% macro spark__days_after(date, days) %}date_add({{ date }}, {{ days }}){% endmacro %}
 
+{% macro spark__continuous_percentile(number, fraction) %}percentile({{ number }}, {{ fraction }}){% endmacro %}
+
 {% macro spark__element_of(list) %}explode({{ list }}){% endmacro %}
 
 {% macro spark__text_hash(text) %}cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint){% endmacro %}

@@ -83,7 +83,10 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 {# What a model's rows depend on besides its producers: its own code, the project's settings, and on the lake the contracts. As-of has a rule of its own. #}
 {% macro keyed_settings() %}
     {%- set settings = [keyed_version(), keyed_code(model.unique_id)] -%}
-    {%- for name in ['inactivity_minutes', 'complete_scroll_depth_percent', 'abandoned_after_hours'] -%}
+    {%- for name in [
+        'inactivity_minutes', 'complete_scroll_depth_percent', 'abandoned_after_hours', 'hint_success_minutes', 'search_click_minutes',
+        'longest_answer_seconds', 'first_attempt_prior', 'fewest_earlier_first_attempts', 'fewest_discrimination_pairs',
+    ] -%}
         {%- do settings.append(name ~ '=' ~ var(name)) -%}
     {%- endfor -%}
     {%- for hash in contract_hashes(config.get('meta')['keyed']) -%}{%- do settings.append(hash) -%}{%- endfor -%}

@@ -6,9 +6,10 @@ Config, under `meta.keyed`:
 
   key       columns that name what is recomputed whole (a session, a user's day).
   follows   {producer: "select <key> from changes"}: the keyed models whose change logs say which keys are touched. `changes`
-            are the entries of the producer's log that this model has not taken yet.
+            are the entries of the producer's log that this model has not taken yet, `self` the model's rows before.
   loads     [[system, stream], ...]: for models on the raw lake, the streams whose unapplied loads touch keys (see loads.sql).
-  also      "select <key> from self where ...": keys touched by as-of alone, found in what was open before.
+  also      "select <key> from self where ...": keys touched by as-of alone, found in what was open before. The CTE `as_of`
+            has as-of.
   log       columns of this model that its followers need; entries are written for rows that really differ, before and after.
   date      the column of `follows` and `also` that holds the dates to read (optional). It lets `touched_rows` skip row groups.
   dates_in  {model: [columns]}: the keyed model that knows on which dates a key has rows, and the columns to look the key up by;
@@ -174,12 +175,13 @@ What they share.
 
 {% macro keyed_touched_sql(keyed) %}
     {%- set parts = [] -%}
+    {%- set self = 'self as (select * from ' ~ this ~ ')' -%}
     {%- for producer, select_keys in keyed.get('follows', {}).items() -%}
-        {%- do parts.append('(with changes as (' ~ keyed_pending(producer) ~ ') ' ~ select_keys ~ ')') -%}
+        {%- do parts.append('(with changes as (' ~ keyed_pending(producer) ~ '), ' ~ self ~ ' ' ~ select_keys ~ ')') -%}
     {%- endfor -%}
     {%- if keyed.get('loads') -%}{%- do parts.append('(' ~ keys_of_unapplied_loads(keyed) ~ ')') -%}{%- endif -%}
     {%- if keyed.get('also') -%}
-        {%- do parts.append('(with self as (select * from ' ~ this ~ ') ' ~ keyed['also'] ~ ')') -%}
+        {%- do parts.append('(with ' ~ self ~ ', as_of as (select * from ' ~ ref('int_as_of') ~ ') ' ~ keyed['also'] ~ ')') -%}
     {%- endif -%}
     {{ return(parts | join(' union ')) }}
 {% endmacro %}

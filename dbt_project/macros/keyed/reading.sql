@@ -6,17 +6,25 @@ for x itself in a full build. So a model reads like plain SQL either way.
   date      x's date column, when x is written in its order: row groups of other dates are skipped. It is a second filter
             beside the key: DuckDB prunes by a list of dates, not by a join on (key, date).
   time      instead of `date`, x's time column, when x has no date: row groups outside the span of the dates are skipped.
+  days      where the key's date stands for other days of x than itself, which: a week's Monday for `range(7)`.
+  by        the columns of the key that x is read by, where that is not all: all days of the users whose days are touched.
 #}
-{% macro touched_rows(relation, columns={}, date=none, time=none) %}
+{% macro touched_rows(relation, columns={}, date=none, time=none, days=[0], by=none) %}
     {%- if is_keyed_run() -%}
         {%- set keyed = config.get('meta')['keyed'] -%}
         (
             select read.* from {{ relation }} as read
-            semi join {{ keyed_temp('touched') }} as touched on {{ is_touched(columns) }}
+            semi join {{ keyed_temp('touched') }} as touched on {{ is_touched(columns, by) }}
             {%- if date and keyed.get('date') %}
-            where read.{{ date }} in (select {{ keyed['date'] }} from {{ keyed_temp('dates') }})
+            where read.{{ date }} in (
+                {%- for day in days %}
+                select {{ days_after(keyed['date'], day) if day else keyed['date'] }} from {{ keyed_temp('dates') }}
+                {{- ' union all' if not loop.last }}
+                {%- endfor %}
+            )
             {%- elif time and keyed.get('date') %}
-            where read.{{ time }} >= date '{{ keyed_first_date() }}' and read.{{ time }} < date '{{ keyed_last_date() }}' + 1
+            where read.{{ time }} >= date '{{ keyed_first_date() }}' + {{ days | min }}
+                and read.{{ time }} < date '{{ keyed_last_date() }}' + {{ days | max + 1 }}
             {%- endif %}
         )
     {%- else -%}
@@ -25,7 +33,7 @@ for x itself in a full build. So a model reads like plain SQL either way.
 {% endmacro %}
 
 {# Whether a row of `read` belongs to a key of `touched`. #}
-{% macro is_touched(columns={}) %}{{ return(keyed_same(config.get('meta')['keyed']['key'], 'touched', columns)) }}{% endmacro %}
+{% macro is_touched(columns={}, by=none) %}{{ return(keyed_same(by or config.get('meta')['keyed']['key'], 'touched', columns)) }}{% endmacro %}
 
 {# Whether a row of `read` and one of `other` are the same in some columns, as far as `columns` has none of them otherwise. #}
 {% macro keyed_same(names, other, columns={}) %}

@@ -2,18 +2,31 @@
 
 {%- set marts = [
     ref('ai_block_daily_stats'),
+    ref('ai_coach_daily_stats'),
+    ref('ai_model_daily_stats'),
+    ref('assessment_question_stats'),
     ref('chapter_daily_stats'),
     ref('collaborator_analytics'),
     ref('daily_user_stats'),
     ref('draft_analytics'),
     ref('error_daily_stats'),
     ref('event_ledger'),
+    ref('funnel_attempts'),
+    ref('funnel_daily'),
     ref('leaderboard'),
     ref('material_interactions'),
     ref('question_attempts'),
+    ref('question_stats'),
+    ref('question_visits'),
+    ref('recommendation_funnel'),
+    ref('search_daily_stats'),
     ref('study_sessions'),
+    ref('telemetry_quality_daily'),
     ref('test_sessions'),
     ref('topic_daily_stats'),
+    ref('user_gamification'),
+    ref('user_learning_metrics'),
+    ref('weekly_user_stats'),
 ] %}
 
 with as_of as (

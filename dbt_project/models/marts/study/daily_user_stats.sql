@@ -10,6 +10,7 @@
             'study_sessions': 'select user_id, date from changes',
         },
         'date': 'date',
+        'log': ['user_id', 'date'],
     }},
 ) }}
 

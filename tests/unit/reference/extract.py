@@ -49,8 +49,8 @@ class Extract:
     def add(self, system: str, stream: str, payload: dict[str, Any], day: date, file: str, reject: str | None) -> None:
         self.loads.add(Load(system, stream, day))
         events = payload.get("events", [None]) if stream == "batches" else [None]
+        line = 1 + len(self.rows)
         for index in range(len(events)):
-            line = 1 + len(self.rows)
             self.rows.append(Row(system, stream, day, file, line, index, payload, reject))
 
     def study(

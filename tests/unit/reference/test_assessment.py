@@ -15,6 +15,8 @@ from tests.unit.reference.extract import (
     Q2,
     Q3,
     S1,
+    S2,
+    T1,
     Extract,
     at,
     instant,
@@ -157,3 +159,81 @@ def test_a_batch_takes_its_server_time_from_its_reception(extract: Extract) -> N
     assert row["clock_skew_seconds"] == 3450  # 57 min 30 s for each of them
     ledger = {entry["extract_date"]: entry for entry in extract.marts()["event_ledger"] if entry["stream"] == "batches"}
     assert (ledger[D1]["rows_accepted"], ledger[D2]["rows_duplicate"], ledger[D2]["rows_late"]) == (3, 3, 0)
+
+
+# --- visits ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_visit_lasts_to_the_next_view_and_blur_is_cut_to_it(extract: Extract) -> None:
+    """Q1 is viewed 10:00:00-10:01:00 and out of sight from 10:00:50; Q2 from 10:01:00, back in sight at 10:01:10.
+
+    So 50 s of Q1 are visible, and of the 60 s of Q2 the last 50.
+    """
+    extract.owned()
+    first = extract.test("QUESTION_VIEWED", "10:00:00", question_id=Q1)
+    extract.test("ANSWER_SELECTED", "10:00:30", question_id=Q1)
+    extract.test("PAUSE_BLUR", "10:00:50", state="blur")
+    second = extract.test("QUESTION_VIEWED", "10:01:00", question_id=Q2)
+    extract.test("PAUSE_BLUR", "10:01:10", state="focus")
+    extract.test("ANSWER_CHANGED", "10:01:30", question_id=Q1)
+    extract.test("SESSION_SUBMITTED", "10:02:00")
+    extract.test("ANSWER_CHANGED", "10:03:00", question_id=Q2)
+    rows = {row["visit_id"]: row for row in extract.marts()["question_visits"]}
+    assert (rows[first]["visible_seconds"], rows[second]["visible_seconds"]) == (50, 50)
+    assert (rows[first]["is_answered"], rows[first]["is_changed"]) == (True, False)
+    assert (rows[second]["is_answered"], rows[second]["ended_at"]) == (False, at("10:02:00"))
+
+
+def test_a_visit_that_nothing_ends_lasts_through_the_last_event(extract: Extract) -> None:
+    extract.owned()
+    extract.test("QUESTION_VIEWED", "10:00:00", question_id=Q1)
+    extract.test("ANSWER_CHANGED", "10:00:05", question_id=Q1)
+    row = extract.one("question_visits")
+    assert (row["visible_seconds"], row["is_answered"], row["is_changed"]) == (5, True, True)
+    assert (row["user_id"], row["ended_at"]) == (ANN, at("10:00:05"))
+
+
+def test_views_at_one_instant_are_told_apart_by_seq(extract: Extract) -> None:
+    """The answer between them by seq belongs to the first visit, although the three share an instant."""
+    extract.owned()
+    second = extract.test("QUESTION_VIEWED", "10:00:00", number=1, seq=3, question_id=Q1)
+    extract.test("ANSWER_SELECTED", "10:00:00", number=2, seq=2, question_id=Q1)
+    first = extract.test("QUESTION_VIEWED", "10:00:00", number=3, seq=1, question_id=Q1)
+    rows = {row["visit_id"]: row for row in extract.marts()["question_visits"]}
+    assert (rows[first]["is_answered"], rows[second]["is_answered"]) == (True, False)
+    assert (rows[first]["visible_seconds"], rows[second]["visible_seconds"]) == (0, 0)
+
+
+# --- questions ------------------------------------------------------------------------------------------------------
+
+
+def test_a_question_over_the_sessions_that_viewed_it(extract: Extract) -> None:
+    """Three sessions view Q1. S1 answers, changes and submits; S2 skips it and submits; T1 marks it, and goes on.
+
+    Answered 1 / 3, changed 1 / 1, marked 1 / 3 (S1 toggles twice), skipped 1 of 2 submitted ones. The visits last 7200
+    (counted as 3600), 59.9 (59) and 0 s: 59 at the median. Q2 is answered without a view, and has no row.
+    """
+    for session in (S1, S2, T1):
+        extract.owned(session)
+        extract.test("QUESTION_VIEWED", "10:00:00", session_id=session, question_id=Q1)
+    for event_type in ("MARK_FOR_REVIEW_TOGGLED", "ANSWER_SELECTED", "ANSWER_CHANGED", "MARK_FOR_REVIEW_TOGGLED"):
+        extract.test(event_type, "10:10:00", question_id=Q1)
+    extract.test("SESSION_SUBMITTED", "12:00:00")
+    extract.test("SESSION_SUBMITTED", "10:00:59.9", session_id=S2)
+    extract.test("ANSWER_SELECTED", "10:00:00", session_id=S2, question_id=Q2)
+    extract.test("MARK_FOR_REVIEW_TOGGLED", "10:00:00", session_id=T1, question_id=Q1)
+    row = extract.one("assessment_question_stats")
+    assert (row["question_id"], row["sessions_viewed"]) == (Q1, 3)
+    assert (row["answered_rate"], row["change_rate"]) == (Decimal("0.333333333"), 1)
+    assert (row["review_mark_rate"], row["skip_rate"]) == (Decimal("0.333333333"), Decimal("0.5"))
+    assert row["median_visible_seconds"] == 59
+
+
+def test_rates_without_a_denominator_are_null(extract: Extract) -> None:
+    """Nobody has answered, nobody has submitted: an expired session is not a submitted one."""
+    extract.owned()
+    extract.test("QUESTION_VIEWED", "10:00:00", question_id=Q1)
+    extract.test("SESSION_EXPIRED", "10:00:10")
+    extract.test("SESSION_SUBMITTED", "10:00:11")
+    row = extract.one("assessment_question_stats")
+    assert (row["answered_rate"], row["change_rate"], row["skip_rate"]) == (0, None, None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.reference import Load
-from tests.reference.reading import timestamp
+from tests.reference.reading import collapsed_keys, timestamp
 from tests.unit.reference.extract import (
     ANN,
     BEN,
@@ -18,6 +20,8 @@ from tests.unit.reference.extract import (
     Q1,
     Q3,
     T1,
+    T2,
+    T3,
     Extract,
 )
 
@@ -87,3 +91,89 @@ def test_late_rows_and_empty_extracts(extract: Extract) -> None:
 )
 def test_timestamps(text: str, value: datetime) -> None:
     assert timestamp(text) == value
+
+
+# --- identities of recommendation, collaboration and textbook -------------------------------------------------------
+
+
+def verdicts(extract: Extract, system: str) -> tuple[int, int, int]:
+    """How many rows of a system are accepted, duplicates, conflicts."""
+    rows = [row for row in extract.marts()["event_ledger"] if row["system"] == system]
+    return (
+        sum(row["rows_accepted"] for row in rows),
+        sum(row["rows_duplicate"] for row in rows),
+        sum(row["rows_conflict"] for row in rows),
+    )
+
+
+def test_the_twelve_forms_of_a_collapsed_key() -> None:
+    """`kid:tap:rec` with four separators, as it is, as MD5 and as SHA-1 in hex."""
+    keys = collapsed_keys("kid", "tap", "rec")
+    assert {"kid:tap:rec", "kid-tap-rec", "kid_tap_rec", "kid|tap|rec"} < keys
+    assert hashlib.md5(b"kid:tap:rec").hexdigest() in keys
+    assert hashlib.sha1(b"kid|tap|rec").hexdigest() in keys
+    assert len(keys) == 12
+
+
+@pytest.mark.parametrize("key", sorted(collapsed_keys("kid", "tap", "rec")))
+def test_each_version_of_a_collapsed_key_is_an_event(extract: Extract, key: str) -> None:
+    """Two instants, two events; the same instant again is a duplicate, with another content a conflict."""
+    extract.recommend("tap", "10:00:00", key=key)
+    extract.recommend("tap", "10:01:00", key=key, day=D2)
+    extract.recommend("tap", f"{D1}T12:01:00+02:00", key=key, day=D2)
+    extract.recommend("tap", "10:01:00", key=key, day=D3, event_order=1)
+    assert verdicts(extract, "recommendation") == (2, 1, 1)
+    assert extract.one("recommendation_funnel")["collapsed_events"] == 2
+
+
+def test_another_key_seen_again_is_a_copy_whenever_it_happened(extract: Extract) -> None:
+    extract.recommend("tap", "10:00:00", key="key")
+    extract.recommend("tap", "10:01:00", key="key", day=D2)
+    extract.recommend("tap", "10:00:00", key="key", day=D2)
+    assert verdicts(extract, "recommendation") == (1, 1, 1)
+
+
+def test_a_key_that_names_other_fields_than_its_rows_is_an_ordinary_one(extract: Extract) -> None:
+    """`kid:tap:rec` on a start is no form of that start's key."""
+    extract.recommend("start", "10:00:00", key="kid:tap:rec")
+    extract.recommend("start", "10:01:00", key="kid:tap:rec")
+    assert verdicts(extract, "recommendation") == (1, 0, 1)
+    assert extract.one("recommendation_funnel")["collapsed_events"] == 0
+
+
+@pytest.mark.parametrize("system", ["collaboration", "textbook"])
+def test_rows_without_an_id_are_known_by_what_they_hold(extract: Extract, system: str) -> None:
+    """Nulls, numbers' spelling and an unknown field's place make no difference; anything else makes another event."""
+    for fields in ({}, {"words": 5}, {"words": Decimal("5.0")}, {"words": 5, "style": None}, {"words": 6}):
+        if system == "collaboration":
+            extract.draft("DraftViewed", "10:00:00", user_id="ann", key=None, **fields)
+        else:
+            extract.textbook("error_event", "10:00:00", error_type="timeout", key=None, error_message="oh", **fields)
+    assert verdicts(extract, system) == (3, 2, 0)
+
+
+def test_an_alias_is_mapped_before_anything_is_hashed(extract: Extract) -> None:
+    for name in ("DraftPublished", "DraftPublishedEvent"):
+        extract.draft(name, "10:00:00", publisher_id="ann", key=None)
+        extract.draft(name, "10:00:00", publisher_id="ann", key="key")
+    assert verdicts(extract, "collaboration") == (2, 2, 0)
+
+
+def test_the_stable_hash_is_made_of_canonical_json(extract: Extract) -> None:
+    """`["DraftCreated",<microseconds>,{...}]`: keys sorted, nulls left out, 5.0 as 5, the unknown field joined.
+
+    2026-03-02T10:00:00Z is 1,772,445,600 s after 1970.
+    """
+    extract.draft("DraftCreated", "10:00:00", creator_id="änn", words=Decimal("5.0"), key=None, z=None)
+    extract.rows[0].payload["app"] = {"b": [1, None], "a": Decimal("0.50")}
+    data = '{"app":{"a":0.5,"b":[1,null]},"creator_id":"änn","draft_id":"draft","words":5}'
+    text = f'["DraftCreated",1772445600000000,{data}]'
+    assert extract.one("funnel_attempts")["opened_event_id"] == "h-" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_question_is_on_the_topic_that_the_first_copy_of_its_row_says(extract: Extract) -> None:
+    extract.study("question_submit", "10:00:00")
+    extract.questions_on(D1, Q1=T2)
+    extract.questions_on(D1, Q1=T3)
+    assert extract.one("question_stats")["topic_id"] == T2
+    assert extract.one("event_ledger", stream="questions")["rows_conflict"] == 1

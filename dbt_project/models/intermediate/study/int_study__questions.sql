@@ -43,39 +43,8 @@ totals as (
     group by question_id
 ),
 
-counted_times as (
-    select
-        question_id,
-        answer_seconds,
-        cast(sum(attempts) as bigint) as attempts
-    from answer_times
-    group by question_id, answer_seconds
-),
-
-placed_times as (
-    select
-        question_id,
-        answer_seconds,
-        cast(sum(attempts) over (partition by question_id) as bigint) as attempts,
-        cast(
-            sum(attempts) over (partition by question_id order by answer_seconds rows between unbounded preceding and current row) as bigint
-        ) as attempts_up_to_here
-    from counted_times
-),
-
--- Of the times in order, from 1 to n, the middle two, which are one where n is odd: their mean is the median.
 medians as (
-    select
-        question_id,
-        round(
-            (
-                min(case when attempts_up_to_here >= {{ integer_divide('attempts + 1', '2') }} then answer_seconds end)
-                + min(case when attempts_up_to_here >= {{ integer_divide('attempts', '2') }} + 1 then answer_seconds end)
-            ) / cast(2 as double),
-            9
-        ) as median_time_to_answer_seconds
-    from placed_times
-    group by question_id
+    {{ median_of_counts('answer_times', 'question_id', 'answer_seconds', 'attempts') }}
 )
 
 select
@@ -90,7 +59,7 @@ select
     totals.earlier_shares,
     totals.earlier_shares_correct,
     totals.earlier_shares_squared,
-    medians.median_time_to_answer_seconds
+    medians.median_value as median_time_to_answer_seconds
 from totals
 left join medians on totals.question_id = medians.question_id
 left join catalog on totals.question_id = catalog.question_id

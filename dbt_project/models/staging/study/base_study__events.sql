@@ -11,7 +11,7 @@
 ) }}
 
 {%- set columns = [
-    'id_hash', 'content_hash', 'event_type', 'event_ts', 'user_id', 'session_id', 'material_id', 'chunk_id', 'topic_id', 'question_id',
+    'id_hash', 'content_hash', 'event_type', 'event_ts', 'client_ts', 'user_id', 'session_id', 'material_id', 'chunk_id', 'topic_id', 'question_id',
     'device_type', 'timezone', 'reported_duration_seconds', 'reported_active_seconds', 'reported_materials_viewed',
     'reported_questions_attempted', 'reported_xp_earned', 'time_spent_seconds', 'scroll_depth_percent', 'is_correct',
     'time_to_answer_seconds', 'selected_answer', 'correct_answer', 'confidence_level', 'is_first_attempt', 'attempt_number',

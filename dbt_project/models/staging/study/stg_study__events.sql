@@ -3,6 +3,7 @@ select
     event_type,
     event_ts,
     event_date,
+    client_ts,
     user_id,
     session_id,
     material_id,

@@ -459,7 +459,7 @@ class _Author:
             self.maybe(properties, "attempt_number", 1, 2, 7)
             self.maybe(properties, "hint_used", True, False, False, share=0.4)
         elif event_type in ("quiz_start", "quiz_complete"):
-            properties["quiz_id"] = rng.choice(("quiz-1", "quiz|\\2"))
+            properties["quiz_id"] = rng.choice(("quiz-1", "quiz|%7C2"))
         elif event_type == "ai_question_asked":
             some = [rng.choice(self.topics) for _ in range(rng.randrange(4))]
             if some and self.chance(0.2):

@@ -197,7 +197,7 @@ def attempts_of(funnel: Funnel, groups: dict[tuple[str, ...], list[Any]]) -> lis
 
 def entity_text(entity: tuple[str, ...]) -> str:
     """The parts as one text that no other entity has."""
-    return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in entity)
+    return "|".join(text.replace("%", "%25").replace("|", "%7C") for text in entity)
 
 
 def collapsed(events: Iterable[Any]) -> int:

@@ -69,7 +69,7 @@ STUDY_TYPES = (
     ("material_highlight", 2),
     ("material_note", 2),
     ("material_bookmark", 2),
-    ("question_view", 3),
+    ("question_view", 6),
     ("question_submit", 20),
     ("question_attempt", 3),
     ("quiz_start", 3),

@@ -6,15 +6,14 @@ import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from tests.reference import COLUMNS, KEYS, Load, assert_same, build
 from tests.reference.histories import TIME_FIELDS, History, Name, file_bytes, history, limit
+from tests.reference.marts import SHIPPED, Mart
+from tests.reference.marts.questions import earlier_shares
 from tests.reference.reading import timestamp
-from tests.unit.reference.extract import (
-    D1,
-    D3,
-    at,
-)
+from tests.unit.reference.extract import D1, D3, at
 
 
 def test_a_history_is_the_same_for_the_same_seed() -> None:
@@ -61,12 +60,13 @@ def test_no_date_loses_its_last_file_and_times_are_within_bounds() -> None:
 def test_histories_meet_every_case() -> None:
     """A generator that never makes a case proves nothing about it."""
     met: set[str] = set()
-    for seed in range(25):
+    for seed in range(20):
         for night in history(seed, 10, snapshots=True):
             met |= {text.split(" ")[0] for text in night.story}
         marts = build(night.rows(), night.loads())
         for row in marts["event_ledger"]:
             met |= {name for name, value in row.items() if name.startswith(("rows_", "rejected_")) and value}
+            met |= {f"{row['system']} {name}" for name in VERDICTS if row[name]}
             met |= {"empty extract"} if not row["rows_read"] else set()
         for row in marts["study_sessions"]:
             met |= {row["end_reason"], "derived" if row["is_derived"] else "stated"}
@@ -75,13 +75,78 @@ def test_histories_meet_every_case() -> None:
             met |= {row["status"]} | {name for name in ("blur_seconds", "missing_seq") if row[name]}
         for row in marts["question_attempts"]:
             met |= {name for name in ("hint_used", "explanation_viewed") if row[name]}
+        met |= funnel_cases(marts)
+        met |= {"an earlier share"} if earlier_shares(marts["question_attempts"]) else set()
+        for mart, names in SOMETIMES.items():
+            met |= {name if row[name] else f"no {name}" for row in marts[mart] for name in names}
+        met |= {row["block_type"] for row in marts["ai_block_daily_stats"]}
+        met |= {row["error_type"] + " error" for row in marts["error_daily_stats"]}
+        met |= {f"source {row['source']}" for row in marts["telemetry_quality_daily"]}
+        met |= {f"place {row['position']}" for row in marts["leaderboard"]}
     wanted = {name for name in COLUMNS["event_ledger"] if name.startswith(("rows_", "rejected_"))}
     wanted -= {"rows_erased", "rejected_payload_too_large"}
+    wanted |= {f"{system} {name}" for system in TIME_FIELDS for name in VERDICTS}
     wanted |= {"write", "correct", "repeat", "remove", "touch", "empty", "empty extract"}
     wanted |= {"explicit", "timeout", "active", "derived", "stated", "overlaps_other_session", "events_after_end"}
     wanted |= {"pause_count", "submitted", "expired", "abandoned", "in_progress", "blur_seconds", "missing_seq"}
-    wanted |= {"hint_used", "explanation_viewed"}
+    wanted |= {"hint_used", "explanation_viewed", "an earlier share", "other", "other error", "place 10"}
+    wanted |= {"source -", "source web", "source mobile"}
+    wanted |= {name for names in SOMETIMES.values() for name in names}
+    wanted |= {f"no {name}" for names in SOMETIMES.values() for name in names}
+    for funnel in SHIPPED:
+        outcomes = ("completed", "dropped", "open", *(["abandoned"] if funnel.exclusions else []))
+        wanted |= {f"{funnel.name} {outcome}" for outcome in outcomes}
+        wanted |= {f"{funnel.name} unattributed"}
+    wanted |= {"completed at the window's end", "two openings at one instant", "a bar within an entity", "collapsed"}
     assert wanted <= met, wanted - met
+
+
+VERDICTS = ("rows_accepted", "rows_rejected", "rows_duplicate", "rows_conflict", "rows_late")
+# What must be there in some rows, and zero, false or absent in others.
+SOMETIMES = {
+    "weekly_user_stats": ("is_complete_week", "active_seconds_change", "accuracy_change"),
+    "user_learning_metrics": ("current_streak", "median_session_minutes"),
+    "user_gamification": ("streak_broken_on", "reported_total_xp", "achievements"),
+    "ai_coach_daily_stats": ("hint_then_correct_rate", "tokens_used", "negative_feedback"),
+    "search_daily_stats": ("zero_result_rate", "click_through_rate"),
+    "recommendation_funnel": ("starts", "completions", "abandons", "collapsed_events", "click_through_rate"),
+    "question_visits": ("visible_seconds", "is_answered", "is_changed"),
+    "assessment_question_stats": ("answered_rate", "change_rate", "review_mark_rate", "skip_rate"),
+    "draft_analytics": ("created_at", "published_at", "ring_passes"),
+    "collaborator_analytics": ("avg_hold_minutes", "open_holds", "rings_held"),
+    "chapter_daily_stats": ("visits", "errors"),
+    "ai_block_daily_stats": ("repeat_rate",),
+    "error_daily_stats": ("chapters", "errors_per_1000_visits"),
+    "telemetry_quality_daily": (
+        *("rejection_rate", "mean_batch_size", "missing_seq_rate", "clock_skew_p50", "delivery_lag_p99", "late_rate"),
+    ),
+}
+
+
+def funnel_cases(marts: dict[str, Mart]) -> set[str]:
+    """What the funnels of a history have met."""
+    met = set()
+    windows = {funnel.name: funnel.window // timedelta(seconds=1) for funnel in SHIPPED}
+    openings: set[tuple[str, str, datetime]] = set()
+    for row in marts["funnel_attempts"]:
+        opening = (row["funnel"], row["entity"], row["opened_at"])
+        met |= {f"{row['funnel']} {row['outcome']}"}
+        met |= {"completed at the window's end"} if row["seconds_to_complete"] == windows[row["funnel"]] else set()
+        met |= {"two openings at one instant"} if opening in openings else set()
+        met |= {"a bar within an entity"} if "\\|" in row["entity"] else set()
+        met |= {"collapsed"} if row["collapsed_events"] else set()
+        openings.add(opening)
+    met |= {f"{row['funnel']} unattributed" for row in marts["funnel_daily"] if row["unattributed_events"]}
+    return met
+
+
+def test_many_learners_tell_how_well_a_question_discriminates() -> None:
+    world = history(2, 4, snapshots=True, learners=16)
+    for _night in world:
+        pass
+    marts = build(world.rows(), world.loads())
+    assert len(marts["user_learning_metrics"]) == 16
+    assert sum(row["discrimination"] is not None for row in marts["question_stats"]) > 1
 
 
 def test_marts_reconcile_on_random_histories() -> None:
@@ -92,11 +157,31 @@ def test_marts_reconcile_on_random_histories() -> None:
             pass
         rows, loads = world.rows(), world.loads()
         marts = build(rows, loads)
+
+        def total(mart: str, column: str, marts: dict[str, Mart] = marts, **where: str) -> Any:
+            return sum(r[column] for r in marts[mart] if all(r[name] == value for name, value in where.items()))
+
         attempts = len(marts["question_attempts"])
-        for mart in ("study_sessions", "daily_user_stats", "topic_daily_stats"):
-            assert sum(row["questions_attempted"] for row in marts[mart]) == attempts
-        by_session = sum(row["active_seconds"] for row in marts["study_sessions"])
-        assert by_session == sum(row["active_seconds"] for row in marts["daily_user_stats"])
+        for mart in ("study_sessions", "daily_user_stats", "weekly_user_stats", "topic_daily_stats"):
+            assert total(mart, "questions_attempted") == attempts
+        assert total("question_stats", "attempts") == total("user_learning_metrics", "total_questions_attempted")
+        for mart in ("daily_user_stats", "weekly_user_stats"):
+            assert total(mart, "active_seconds") == total("study_sessions", "active_seconds")
+        assert total("user_gamification", "total_xp") == total("study_sessions", "xp_earned")
+        for column in ("responses", "tokens_used"):
+            assert total("ai_model_daily_stats", column) == total("ai_coach_daily_stats", column)
+        assert total("search_daily_stats", "searches") == total("daily_user_stats", "searches")
+        taps = [row for row in marts["funnel_attempts"] if row["funnel"] == "recommendation"]
+        assert total("recommendation_funnel", "taps") == len(taps)
+        assert total("funnel_daily", "attempts", funnel="recommendation", step=1) == len(taps)
+        assert total("collaborator_analytics", "segments_written") == total("draft_analytics", "segments")
+        assert total("collaborator_analytics", "rings_held") == total("draft_analytics", "ring_passes")
+        for system in TIME_FIELDS:
+            ledger = [
+                r for r in marts["event_ledger"] if r["system"] == system and r["stream"] in ("events", "batches")
+            ]
+            for column, of_telemetry in (("rows_read", "rows_read"), ("rows_accepted", "events")):
+                assert total("telemetry_quality_daily", of_telemetry, system=system) == sum(r[column] for r in ledger)
         for mart, table in build(list(reversed(rows)), loads).items():
             assert_same(mart, marts[mart], table)
             assert len({tuple(row[name] for name in KEYS[mart]) for row in table}) == len(table)

@@ -303,7 +303,9 @@ def _check(stream: Stream, place: str) -> None:
     named += [reference for event_type in stream.event_types for reference in event_type.requires]
     if stream.collapsed_keys is not None:
         named += stream.collapsed_keys.fields
-    if stream.stable_hash and (stream.type_field is None or stream.time_field is None or len(stream.identity) != 1):
+    if stream.collapsed_keys is not None and (stream.stable_hash or not _is_one_key_with_time(stream)):
+        raise ContractError(f"{place}: collapsed keys are of one identity field, need time, and are no stable hash")
+    if stream.stable_hash and (stream.type_field is None or not _is_one_key_with_time(stream)):
         raise ContractError(f"{place}: a stable hash stands for one identity field, and needs type and time")
     if stream.kind == "batches":
         if stream.like is None or stream.list_field is None or stream.max_events is None:
@@ -330,6 +332,10 @@ def _check(stream: Stream, place: str) -> None:
                 raise ContractError(f"{place}: column {field.column!r} has two types")
     if len(spellings) != len(set(spellings)):
         raise ContractError(f"{place}: two event types share a name or an alias")
+
+
+def _is_one_key_with_time(stream: Stream) -> bool:
+    return len(stream.identity) == 1 and stream.time_field is not None
 
 
 class _Node:

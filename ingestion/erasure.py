@@ -26,12 +26,21 @@ from ingestion.home import Home
 from ingestion.lake import Lake, all_streams, attach_lake, find_stream
 from ingestion.ledger import Load
 from ingestion.lock import writer_lock
-from ingestion.privacy import UUID_FORM, keyed_hash
-from ingestion.sql import identifier, quoted
+from ingestion.privacy import UUID_FORM, id_forms, keyed_hash
+from ingestion.sql import quoted
+from ingestion.validation import subjects_sql
+from ingestion.values import quote_list
 
 _UUID = re.compile(UUID_FORM)
-# Where an id may stand in a row that could not be read: between quotes, between commas, or among no marks at all.
-_CANDIDATES = (re.compile(r'[^"\\]+'), re.compile(r"[^,\r\n]+"), re.compile(r"[^\s\"',:;{}\[\]\\]+"))
+# Where an id may stand in a row that could not be read: between quotes, between commas, among no marks at all, or as a
+# part of a key that was made of several ids.
+_CANDIDATES = (
+    re.compile(r'[^"\\]+'),
+    re.compile(r"[^,\r\n]+"),
+    re.compile(r"[^\s\"',:;{}\[\]\\]+"),
+    re.compile(r"[^\s\"',:;{}\[\]\\|_]+"),
+    _UUID,
+)
 
 
 def secret_key(home: Home) -> bytes:
@@ -51,7 +60,7 @@ def erased_subjects(home: Home) -> frozenset[str]:
 def mentions(text: str, erased: frozenset[str], key: bytes) -> bool:
     """Whether a row as it came mentions one of the erased: in its values if it is JSON, in its text if it is not."""
     candidates = (candidate for part in _texts(text) for pattern in _CANDIDATES for candidate in pattern.findall(part))
-    return any(keyed_hash(key, form) in erased for form in {form for found in candidates for form in _forms(found)})
+    return any(keyed_hash(key, form) in erased for form in {form for found in candidates for form in id_forms(found)})
 
 
 def erase(home: Home, subject_id: str) -> list[Load]:
@@ -64,7 +73,7 @@ def erase(home: Home, subject_id: str) -> list[Load]:
     with writer_lock(home, "erase"), duckdb.connect() as con:
         con.execute(f"set temp_directory = {quoted(str(home.work / 'erase.tmp'))}")
         key = secret_key(home)
-        erased = erased_subjects(home) | {keyed_hash(key, form) for form in _forms(subject_id)}
+        erased = erased_subjects(home) | {keyed_hash(key, form) for form in id_forms(subject_id)}
         _write_private(_list_of_erased(home), "\n".join(sorted(erased)))
         attach_lake(con, home)
         lake = Lake(home)
@@ -133,18 +142,10 @@ def _without(
 
 def _names(stream: Stream, subject_id: str) -> str:
     """The condition that a row of a stream's raw table names the person in one of its subject fields."""
-    forms = ", ".join(quoted(form) for form in sorted(_forms(subject_id)))
-    model = stream.like or stream
-    subjects = [identifier(field.name) for field in model.envelope if field.subject]
-    for name in {field.name for event in model.event_types for field in event.payload if field.subject}:
-        path = quoted('$."' + name + '"')
-        subjects.append(f"json_extract_string(payload, {path})")
-    return " or ".join(f"{subject} in ({forms})" for subject in subjects) or "false"
-
-
-def _forms(subject_id: str) -> set[str]:
-    """The spellings under which an id may be stored: ids are kept as they come, UUIDs in lower case."""
-    return {subject_id, subject_id.lower()} if _UUID.fullmatch(subject_id) else {subject_id}
+    named = subjects_sql(stream)
+    if _UUID.fullmatch(subject_id):
+        named = f"list_transform({named}, lambda id: lower(id))"
+    return f"list_has_any({named}, {quote_list(sorted(id_forms(subject_id)))})"
 
 
 def _texts(row: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from ingestion.canonical import Json, as_decimal, as_text, canonical, compact, parse
 from ingestion.contract import Field, Stream
-from ingestion.privacy import MAX_GRAIN_LENGTH, OTHER, holds_address, protect, scrub, scrub_json
+from ingestion.privacy import MAX_GRAIN_LENGTH, OTHER, holds_address, keyed_hash, protect, scrub, scrub_json
 from ingestion.values import MAX_DECIMAL
 
 MAX_SHOWN = 200  # characters of an offending value, the sign that it was cut included
@@ -44,11 +44,13 @@ class Exact:
         self._parsed_batch = lru_cache(maxsize=1)(parse)  # the events of a batch come one after the other
         digest = hashlib.sha256(b"|".join((stream.system.encode(), stream.name.encode(), key))).hexdigest()
         self.stored_name = f"daybook_stored_{digest[:16]}"
+        self.keyed_hash_name = f"daybook_keyed_hash_{digest[:16]}"
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
         """Make the functions known to a connection; again and again does no harm."""
         functions: list[tuple[str, Callable[..., Any], int, str, pa.DataType]] = [
             (self.stored_name, self.stored, 3, "STRUCT(payload VARCHAR, unknown VARCHAR[])", _STORED),
+            (self.keyed_hash_name, self.keyed_hash, 1, "VARCHAR", pa.string()),
             ("daybook_canonical", _canonical, 1, "VARCHAR", pa.string()),
             ("daybook_open", _open, 2, "VARCHAR", pa.string()),
             ("daybook_grain", _grain, 1, "VARCHAR", pa.string()),
@@ -72,6 +74,10 @@ class Exact:
                 )
             except duckdb.NotImplementedException:  # it is there already; nothing else is asked of it
                 return
+
+    def keyed_hash(self, text: str) -> str:
+        """What is kept of a free text beside its length."""
+        return keyed_hash(self._key, text)
 
     def stored(self, doc: str, batch: str | None, event_type: str | None) -> dict[str, Json]:
         """The payload as stored, and the names of the fields that the contract does not know.

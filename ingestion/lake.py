@@ -37,6 +37,7 @@ QUARANTINE_COLUMNS: Columns = (
     ("source_file", "VARCHAR"),
     ("source_line", "BIGINT"),
     ("batch_index", "INTEGER"),
+    ("source", "VARCHAR"),
     ("reason", "VARCHAR"),
     ("detail", "VARCHAR"),
     ("raw", "VARCHAR"),

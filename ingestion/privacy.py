@@ -31,6 +31,12 @@ _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _PHONE = re.compile(r"(?<![\w.])(?!\d{4}-\d\d-\d\d(?!\d))\+?\(?\d(?:[ ()./-]{0,2}\d){6,}")
 _DIGITS = re.compile(r"\d{7,}")
 _UUID = re.compile(rf"(?<!\w)({UUID_FORM})(?!\w)")
+_IS_UUID = re.compile(UUID_FORM)
+
+
+def id_forms(subject_id: str) -> set[str]:
+    """The spellings under which a person's id may be met: an id in the form of a UUID is the same one in any case."""
+    return {subject_id, subject_id.lower()} if _IS_UUID.fullmatch(subject_id) else {subject_id}
 
 
 def keyed_hash(key: bytes, text: str) -> str:

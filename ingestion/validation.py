@@ -30,13 +30,15 @@ from ingestion import values
 from ingestion.canonical import hash64_sql, respelled_sql
 from ingestion.contract import EventType, Field, Reason, Stream, raw_columns
 from ingestion.exact import Exact
-from ingestion.privacy import keyed_hash
+from ingestion.privacy import id_forms, keyed_hash
 from ingestion.sql import quoted
 from ingestion.values import json_text, quote_list
 
 MAX_PAYLOAD_BYTES = 4096
 EARLIEST = datetime(2000, 1, 1)
 GRACE = timedelta(hours=24)  # after the end of the extract date: clocks differ
+SOURCE = "source"  # the field in which some systems say which client sent a row; the quarantine keeps it apart
+_HEX_DIGITS = {"md5": 32, "sha1": 40}
 
 _calls = itertools.count(1)
 
@@ -91,12 +93,16 @@ def judge(
     query = _compile(stream)
     con.execute(
         f"CREATE TEMP TABLE {accepted} AS "
-        + query.sql.replace("@docs", docs).replace("@stored", exact.stored_name).replace("@latest", str(latest))
+        + query.sql.replace("@docs", docs)
+        .replace("@stored", exact.stored_name)
+        .replace(values.KEYED_HASH, exact.keyed_hash_name)
+        .replace("@latest", str(latest))
     )
-    rows_erased = _forget(con, accepted, query.subjects, key, erased) if erased else 0
+    rows_erased = _forget(con, accepted, stream, key, erased) if erased else 0
     con.execute(f"""
         CREATE TEMP TABLE {rejected} AS
-        SELECT source_file, source_line, batch_index, {query.reasons}[_judged.verdict] AS reason,
+        SELECT source_file, source_line, batch_index, {query.source} AS source,
+            {query.reasons}[_judged.verdict] AS reason,
             CASE WHEN _judged.verdict = 1 THEN _judged.fault
                 ELSE {query.labels}[_judged.verdict] || coalesce(': ' || CASE WHEN {query.facts}[_judged.verdict]
                     THEN _judged.shown ELSE daybook_shown(_judged.shown) END, '') END AS detail,
@@ -143,27 +149,46 @@ def _latest(extract_date: date) -> datetime:
         return datetime.max
 
 
-def _forget(
-    con: duckdb.DuckDBPyConnection, table: str, subjects: Sequence[str], key: bytes, erased: frozenset[str]
-) -> int:
-    """Delete the rows that name an erased subject in a subject's field, accepted or not; how many they were."""
-    named = " UNION ".join(f"SELECT {subject} AS id FROM {table}" for subject in subjects)
-    ids = con.execute(named).fetchall() if subjects else []
-    gone = [subject for (subject,) in ids if subject is not None and keyed_hash(key, subject) in erased]
+def subjects_sql(stream: Stream) -> str:
+    """SQL for the list of the people that an accepted row of a stream names, in its envelope and in its payload.
+
+    In a payload a subject's name counts whatever the event's type: a type that does not declare it keeps it as drift.
+    """
+    model = stream.like or stream
+    envelope = ", ".join(f.name for f in model.envelope if f.subject)
+    payload = sorted({f.name for event_type in model.event_types for f in event_type.payload if f.subject})
+    in_envelope = f"[{envelope}]::VARCHAR[]"
+    if not payload:
+        return in_envelope
+    paths = quote_list([f'$."{name}"' for name in payload])
+    return f"list_concat({in_envelope}, json_extract_string(payload, {paths}))"
+
+
+def _forget(con: duckdb.DuckDBPyConnection, table: str, stream: Stream, key: bytes, erased: frozenset[str]) -> int:
+    """Delete the rows that name an erased subject in a subject's field; how many they were.
+
+    A rejected row has no payload here: `load.py` looks for the erased in such rows as they came.
+    """
+    subjects = subjects_sql(stream)
+    ids = con.execute(f"SELECT DISTINCT unnest({subjects}) FROM {table}").fetchall()
+    gone = [
+        subject
+        for (subject,) in ids
+        if subject is not None and any(keyed_hash(key, form) in erased for form in id_forms(subject))
+    ]
     if not gone:
         return 0
-    condition = " OR ".join(f"list_contains({quote_list(gone)}, {subject})" for subject in subjects)
-    deleted = con.execute(f"DELETE FROM {table} WHERE {condition}").fetchone()
+    deleted = con.execute(f"DELETE FROM {table} WHERE list_has_any({subjects}, {quote_list(gone)})").fetchone()
     return int(deleted[0]) if deleted is not None else 0
 
 
 @dataclass(frozen=True)
 class _Query:
-    """A compiled stream. In `sql`, @docs, @stored and @latest stand for what differs from call to call."""
+    """A compiled stream. In `sql`, @docs, @stored, @keyed_hash and @latest stand for what differs from call to call."""
 
     sql: str
     event_type: str  # the column of the event type, or NULL
-    subjects: tuple[str, ...]  # the columns that name a person
+    source: str  # the column that says which client sent the row, or NULL
     reasons: str  # SQL lists: of what each verdict means
     labels: str
     facts: str
@@ -176,7 +201,7 @@ def _compile(stream: Stream) -> _Query:
     return _Query(
         sql=sql,
         event_type=stream.type_field or "NULL",
-        subjects=tuple(f.name for f in compiler.fields if f.subject),
+        source=SOURCE if any(f.name == SOURCE for f in compiler.fields) else "NULL::VARCHAR",
         reasons=quote_list([check.reason for check in compiler.checks]),
         labels=quote_list([check.label for check in compiler.checks]),
         facts=f"[{', '.join(str(check.is_fact) for check in compiler.checks)}]",
@@ -225,7 +250,8 @@ class _Compiler:
                 THEN @stored(doc, {self.batch}, {self.type_name}) END AS stored FROM s5""",
             f"""SELECT *, CASE WHEN verdict IS NULL
                 THEN CASE WHEN needs_python THEN stored.payload ELSE {self.canonical_payload()} END END AS payload,
-                {self.row_id()} AS row_id FROM s6""",
+                {self.is_collapsed()} AS is_collapsed FROM s6""",
+            f"SELECT *, {self.row_id()} AS row_id FROM s7",
             self.result(),
         ]
         named = ",\n".join(f"s{number} AS ({step})" for number, step in enumerate(steps[:-1]))
@@ -440,7 +466,30 @@ class _Compiler:
         if self.stream.kind == "batches":
             parts = " || ',' || ".join(self.canonical_value(f) for f in identity)
             return f"'h-' || sha256('[' || {parts} || ']')"
-        return " || '|' || ".join(self.typed(f) for f in identity)
+        row_id = " || '|' || ".join(self.typed(f) for f in identity)
+        if self.stream.stable_hash:
+            instant = f"epoch_us({self.event_ts()})"
+            text = f"""'["' || {self.type_name} || '",' || {instant} || ',' || coalesce(payload, 'null') || ']'"""
+            return f"coalesce({row_id}, 'h-' || sha256({text}))"
+        if self.stream.collapsed_keys is not None:
+            return f"{row_id} || CASE WHEN is_collapsed THEN '|' || epoch_us({self.event_ts()}) ELSE '' END"
+        return row_id
+
+    def is_collapsed(self) -> str:
+        """Whether the key is one that was overwritten on every repeat; a hash of it may be spelled in any case."""
+        collapsed = self.stream.collapsed_keys
+        if collapsed is None:
+            return "false"
+        named = {f.name: f for f in self.fields}
+        key = self.typed(named[self.stream.identity[0]])
+        parts = [self.typed(named[name]) for name in collapsed.fields]
+        joined = [f" || {quoted(separator)} || ".join(parts) for separator in collapsed.separators]
+        # Only a key as long as a hash is worth hashing for.
+        arms = [f"WHEN {key} IN ({', '.join(joined)}) THEN true"]
+        for name in collapsed.hashes:
+            hashes = ", ".join(f"{name}({text})" for text in joined)
+            arms.append(f"WHEN strlen({key}) = {_HEX_DIGITS[name]} THEN lower({key}) IN ({hashes})")
+        return f"coalesce(CASE {' '.join(arms)} END, false)"
 
     def result(self) -> str:
         own = {f.name: f for f in self.fields}
@@ -454,10 +503,11 @@ class _Compiler:
             columns.setdefault(f.name, self.typed(f))
         columns |= self.typed_payload()
         columns |= {name: name for name in ("row_id", "source_file", "source_line", "batch_index", "payload")}
+        columns["is_collapsed"] = "is_collapsed"
         selected = [
             f"({columns.get(name, 'NULL')})::{sql_type} AS {name}" for name, sql_type, _ in raw_columns(self.stream)
         ]
-        return f"SELECT {', '.join(selected)}, {self.judged()} AS _judged FROM s7"
+        return f"SELECT {', '.join(selected)}, {self.judged()} AS _judged FROM s8"
 
     def judged(self) -> str:
         """What is known of a row beside its columns."""

@@ -24,6 +24,7 @@ _LONGEST_SURE_NUMBER = 17
 _SURE_NUMBER = "(?:-?[1-9][0-9]{0,11}|0)(?:\\.[0-9]+)?"
 _DECIMAL = COLUMN_TYPES["decimal"]
 MAX_DECIMAL = "999999999999.999999"  # the largest that such a column holds
+KEYED_HASH = "@keyed_hash"  # stands for the function of the key at hand
 
 
 def json_text(text: str) -> str:
@@ -122,6 +123,9 @@ def instant(j: str) -> str:
 def canonical(field: Field, j: str) -> str:
     """The canonical JSON text of a valid value for which `is_plain` holds."""
     match field.type:
+        case _ if field.privacy == "free_text":
+            kept = f"""'{{"hash":"' || {KEYED_HASH}({text(j)}) || '","length":' || length({text(j)}) || '}}'"""
+            return f"CASE WHEN {j} IS NOT NULL THEN {kept} END"
         case "uuid" | "uuid_list":
             return f"lower({j})"
         case "decimal":
@@ -147,6 +151,8 @@ def is_plain(field: Field, j: str) -> str | None:
     For the others the exact Python path is taken: values that are changed before they are stored, objects, lists, long
     numbers.
     """
+    if field.privacy == "free_text" and field.keep == "hash":
+        return is_text(j)
     if field.privacy in ("free_text", "ip"):
         return "false"
     match field.type:

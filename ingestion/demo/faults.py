@@ -130,6 +130,81 @@ STUDY_FAULTS: tuple[Fault, ...] = (
 )
 
 
+RECOMMENDATION_FAULTS: tuple[Fault, ...] = (
+    *_UNREADABLE,
+    Fault("type of another version", "unknown_event_type", with_value("event", "click")),
+    Fault("no type", "missing_field", without("event")),
+    Fault("no key", "missing_field", without("event_key")),
+    Fault("no child", "missing_field", with_value("child_id", None)),
+    Fault("nothing recommended", "missing_field", without("recommendation_id")),
+    Fault("no time", "missing_field", without("occurred_at")),
+    Fault("child is an e-mail address", "invalid_field", with_value("child_id", "kim.learner@example.com")),
+    Fault("an empty recommendation", "invalid_field", with_value("recommendation_id", "")),
+    Fault("order between two", "invalid_field", with_value("event_order", 12.5)),
+    Fault("date alone", "invalid_field", with_value("occurred_at", "2026-01-09")),
+    Fault("position in words", "invalid_field", inside("metadata", with_value("position", "first"))),
+    Fault("payload in a string", "invalid_field", with_value("metadata", '{"position":1}')),
+    Fault("a dump in the payload", "payload_too_large", inside("metadata", with_value("debug_dump", TOO_LONG))),
+    Fault("the clock starts in 1970", "timestamp_out_of_range", with_value("occurred_at", "1970-01-01T00:00:12Z")),
+    Fault("far in the future", "timestamp_out_of_range", with_value("occurred_at", "2062-03-01T08:00:00Z")),
+)
+
+COLLABORATION_FAULTS: tuple[Fault, ...] = (
+    *_UNREADABLE,
+    Fault("type of another version", "unknown_event_type", with_value("event_type", "RingPassed")),
+    Fault("no type", "missing_field", without("event_type")),
+    Fault("no time", "missing_field", without("timestamp")),
+    Fault("no payload", "missing_field", without("data")),
+    Fault("which draft", "missing_field", inside("data", without("draft_id"))),
+    Fault("created by nobody", "missing_field", inside("data", without("creator_id")), needs=("DraftCreated",)),
+    Fault("the ring went nowhere", "missing_field", inside("data", without("to_user_id")), needs=("RINGPassed",)),
+    Fault("no segment", "missing_field", inside("data", without("segment_id")), needs=("SegmentAdded",)),
+    Fault("type is a number", "invalid_field", with_value("event_type", 7)),
+    Fault("key is an e-mail address", "invalid_field", with_value("idempotency_key", "kim.learner@example.com")),
+    Fault("an empty key", "invalid_field", with_value("idempotency_key", "")),
+    Fault("time as a number", "invalid_field", with_value("timestamp", 1767950000)),
+    Fault("payload is a list", "invalid_field", with_value("data", [1, 2])),
+    Fault(
+        "viewer is an e-mail address",
+        "invalid_field",
+        inside("data", with_value("user_id", "kim.learner@example.com")),
+        needs=("DraftViewed", "DraftShared"),
+    ),
+    Fault("a dump in the payload", "payload_too_large", inside("data", with_value("debug_dump", TOO_LONG))),
+    Fault("the clock starts in 1970", "timestamp_out_of_range", with_value("timestamp", "1970-01-01T00:00:12Z")),
+    Fault("far in the future", "timestamp_out_of_range", with_value("timestamp", "2062-03-01T08:00:00Z")),
+)
+
+TEXTBOOK_FAULTS: tuple[Fault, ...] = (
+    *_UNREADABLE,
+    Fault("type of another version", "unknown_event_type", with_value("event_type", "chapter_visited")),
+    Fault("no type", "missing_field", without("event_type")),
+    Fault("no time", "missing_field", with_value("timestamp", None)),
+    Fault("no payload", "missing_field", without("payload")),
+    Fault("no user", "missing_field", inside("payload", without("user_id")), needs=("ai_block_used", "chapter_visit")),
+    Fault("which chapter", "missing_field", inside("payload", without("chapter_id")), needs=("chapter_visit",)),
+    Fault("which block", "missing_field", inside("payload", without("block_type")), needs=("ai_block_used",)),
+    Fault("which error", "missing_field", inside("payload", without("error_type")), needs=("error_event",)),
+    Fault("id is a number", "invalid_field", with_value("event_id", 10294)),
+    Fault("German date", "invalid_field", with_value("timestamp", "13.01.2026 10:00")),
+    Fault("payload in a string", "invalid_field", with_value("payload", '{"chapter_id":"ch-01"}')),
+    Fault(
+        "chapter is a number",
+        "invalid_field",
+        inside("payload", with_value("chapter_id", 7)),
+        needs=("ai_block_used", "chapter_visit"),
+    ),
+    Fault(
+        "a novel of a question",
+        "payload_too_large",
+        inside("payload", with_value("query", TOO_LONG)),
+        needs=("ai_block_used",),
+    ),
+    Fault("before the web", "timestamp_out_of_range", with_value("timestamp", "1989-11-09T18:57:00Z")),
+    Fault("far in the future", "timestamp_out_of_range", with_value("timestamp", "2040-01-01T00:00:00+01:00")),
+)
+
+
 def assessment_event_faults(seed: int) -> tuple[Fault, ...]:
     """Faults of the stream `events`, with sessions, learners and questions that do not belong together."""
     nowhere, stranger, foreign = _foreigners(seed)

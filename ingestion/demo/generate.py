@@ -18,12 +18,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingestion.demo import assessment, study
+from ingestion.demo import assessment, collaboration, recommendation, study, textbook
 from ingestion.demo.feeds import Account, Feed
 from ingestion.demo.files import Written, write_manifest
 from ingestion.demo.learning import MICROSECONDS_PER_DAY, sigmoid
 from ingestion.demo.snapshots import snapshots, write_snapshot
-from ingestion.demo.streams import Period, assessment_feeds, study_feed
+from ingestion.demo.streams import (
+    Period,
+    assessment_feeds,
+    collaboration_feed,
+    recommendation_feed,
+    study_feed,
+    textbook_feed,
+)
 from ingestion.demo.world import Curriculum, Learners, build_curriculum, build_learners
 from ingestion.home import Home
 
@@ -32,7 +39,7 @@ DAYS = 28
 SEED = 1
 START = dt.date(2026, 1, 5)
 
-SYSTEMS = ("study", "assessment")
+SYSTEMS = ("study", "assessment", "recommendation", "collaboration", "textbook")
 MANIFEST_EVERY = 3  # days
 WRITERS = 2
 TRUTH = "demo_truth.json"
@@ -68,7 +75,7 @@ def generate(
     progress: Progress | None = None,
     clean: bool = False,
 ) -> DemoSummary:
-    """Write demo extracts of `study` and `assessment` into the landing of a home, and the truth beside it.
+    """Write demo extracts of the five systems into the landing of a home, and the truth beside it.
 
     The same arguments give the same files, byte by byte. Nothing is in the landing before all is written.
 
@@ -105,6 +112,9 @@ def generate(
         feeds = [
             study_feed(con, period, curriculum, people, studied),
             *assessment_feeds(con, period, curriculum, people, tested),
+            recommendation_feed(con, period, people, recommendation.simulate(seed, people, period.start_at, days)),
+            collaboration_feed(con, period, people, collaboration.simulate(seed, people, period.start_at, days)),
+            textbook_feed(con, period, people, textbook.simulate(seed, people, period.start_at, days)),
         ]
         accounts = {
             (system, stream, period.date(day)): account

@@ -1,4 +1,4 @@
-"""The five event and reference streams of the demo: what happened, made ready for delivery, with its faults."""
+"""The event and reference streams of the demo: what happened, made ready for delivery, with its faults."""
 
 from __future__ import annotations
 
@@ -10,15 +10,29 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ingestion.demo import assessment, assessment_fields, study, study_fields
+from ingestion.demo import (
+    assessment,
+    assessment_fields,
+    collaboration,
+    collaboration_fields,
+    recommendation,
+    recommendation_fields,
+    study,
+    study_fields,
+    textbook,
+    textbook_fields,
+)
 from ingestion.demo.assessment import Assessment
 from ingestion.demo.assessment_fields import AssessmentFields
 from ingestion.demo.cells import Cell
 from ingestion.demo.delivery import CONFLICT, FIRST, Delivery, deliver, extract_day
 from ingestion.demo.faults import (
+    COLLABORATION_FAULTS,
+    RECOMMENDATION_FAULTS,
     SESSION_QUESTION_FAULTS,
     STUDY_FAULTS,
     TEST_SESSION_FAULTS,
+    TEXTBOOK_FAULTS,
     Fault,
     assessment_event_faults,
     batch_faults,
@@ -28,13 +42,16 @@ from ingestion.demo.faults import (
 from ingestion.demo.feeds import Feed, choose
 from ingestion.demo.ids import Ints, Mask, random, uuid_list
 from ingestion.demo.learning import MICROSECONDS_PER_DAY
-from ingestion.demo.rows import SECOND, expanded
+from ingestion.demo.rows import SECOND, Table, expanded
 from ingestion.demo.study import Study
 from ingestion.demo.world import Curriculum, Learners
 
 # Suffixes of the files, day after day. Batches are NDJSON by contract.
 STUDY_FORMATS = ("ndjson.gz", "ndjson", "ndjson.gz", "csv.gz", "ndjson", "parquet", "ndjson.zst")
 EVENT_FORMATS = ("ndjson", "ndjson.gz", "parquet", "ndjson", "csv")
+RECOMMENDATION_FORMATS = ("ndjson", "ndjson.gz", "csv", "ndjson", "ndjson.zst", "parquet", "ndjson", "csv.gz")
+COLLABORATION_FORMATS = ("ndjson.gz", "ndjson", "parquet", "ndjson", "csv.gz", "ndjson.zst", "ndjson", "csv")
+TEXTBOOK_FORMATS = ("ndjson", "parquet", "ndjson", "ndjson.gz", "csv", "ndjson.zst", "ndjson.gz", "csv.gz")
 BATCH_FORMATS = ("ndjson", "ndjson.gz", "ndjson", "ndjson.zst")
 TEST_SESSION_FORMATS = ("csv", "csv", "ndjson")
 SESSION_QUESTION_FORMATS = ("csv", "csv.gz", "ndjson", "parquet")
@@ -71,19 +88,82 @@ class Period:
         return day
 
 
+@dataclass(frozen=True)
+class System:
+    """How a system with one stream of events writes it, and what can be wrong with it."""
+
+    name: str
+    formats: Sequence[str]
+    cells: Sequence[Cell]
+    event_types: Sequence[str]
+    faults: Sequence[Fault]
+    id_field: str
+
+
 def study_feed(
     con: duckdb.DuckDBPyConnection, period: Period, curriculum: Curriculum, learners: Learners, studied: Study
 ) -> Feed:
     """The events of the study app."""
-    rng = random(period.seed, "study delivery")
-    at, kind = studied.events["at"].astype(np.int64), studied.events["kind"]
-    day = extract_day(rng, at, studied.events["session"].astype(np.int64), period.start_at, period.days)
-    delivery = deliver(rng, at, day, period.days, kind == study.KIND["question_submit"])
-    fields = study_fields.StudyFields(period.seed, curriculum, learners, studied.events)
+    events = studied.events
+    system = System("study", STUDY_FORMATS, study_fields.CELLS, study.EVENT_TYPES, STUDY_FAULTS, "event_id")
+    fields = study_fields.StudyFields(period.seed, curriculum, learners, events)
+    return _event_feed(con, period, system, events, fields.rows, events["kind"] == study.KIND["question_submit"])
+
+
+def recommendation_feed(con: duckdb.DuckDBPyConnection, period: Period, learners: Learners, events: Table) -> Feed:
+    """The events of the home screen. An old key at another time is another event, and never in conflict."""
+    system = System(
+        "recommendation",
+        RECOMMENDATION_FORMATS,
+        recommendation_fields.CELLS,
+        recommendation.EVENT_TYPES,
+        RECOMMENDATION_FAULTS,
+        "event_key",
+    )
+    fields = recommendation_fields.RecommendationFields(period.seed, learners, events)
+    return _event_feed(con, period, system, events, fields.rows, events["form"] < 0)
+
+
+def collaboration_feed(con: duckdb.DuckDBPyConnection, period: Period, learners: Learners, events: Table) -> Feed:
+    """The events of shared drafts. Without a key, a row with another content is another row."""
+    system = System(
+        "collaboration",
+        COLLABORATION_FORMATS,
+        collaboration_fields.CELLS,
+        collaboration.EVENT_TYPES,
+        COLLABORATION_FAULTS,
+        "idempotency_key",
+    )
+    fields = collaboration_fields.CollaborationFields(period.seed, learners, events)
+    return _event_feed(con, period, system, events, fields.rows, events["has_key"])
+
+
+def textbook_feed(con: duckdb.DuckDBPyConnection, period: Period, learners: Learners, events: Table) -> Feed:
+    """The events of the textbook. Without an id, a row with another content is another row."""
+    system = System(
+        "textbook", TEXTBOOK_FORMATS, textbook_fields.CELLS, textbook.EVENT_TYPES, TEXTBOOK_FAULTS, "event_id"
+    )
+    fields = textbook_fields.TextbookFields(period.seed, learners, events)
+    return _event_feed(con, period, system, events, fields.rows, events["has_id"])
+
+
+def _event_feed(
+    con: duckdb.DuckDBPyConnection,
+    period: Period,
+    system: System,
+    events: Table,
+    fields: Callable[[Ints, Ints], pa.Table],
+    may_conflict: Mask,
+) -> Feed:
+    """The events of a system that has no other stream to deliver with them."""
+    rng = random(period.seed, f"{system.name} delivery")
+    at, kind = events["at"].astype(np.int64), events["kind"]
+    day = extract_day(rng, at, events["session"].astype(np.int64), period.start_at, period.days)
+    delivery = deliver(rng, at, day, period.days, may_conflict)
     is_late = period.day(at)[delivery.row] < delivery.day
-    feed = _feed("study", "events", STUDY_FORMATS, study_fields.CELLS, fields.rows, delivery, is_late=is_late)
-    chosen = choose(rng, STUDY_FAULTS, ~feed.is_copy, delivery.row, kind[delivery.row], study.EVENT_TYPES)
-    _break_rows(con, period, feed, chosen, id_field="event_id")
+    feed = _feed(system.name, "events", system.formats, system.cells, fields, delivery, is_late=is_late)
+    chosen = choose(rng, system.faults, ~feed.is_copy, delivery.row, kind[delivery.row], system.event_types)
+    _break_rows(con, period, feed, chosen, id_field=system.id_field)
     return feed
 
 

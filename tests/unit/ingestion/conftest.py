@@ -12,6 +12,8 @@ import pytest
 
 from ingestion.home import Home
 from ingestion.lake import attach_lake
+from ingestion.ledger import Load
+from ingestion.load import Loader, pending
 
 Put = Callable[..., Path]
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -35,6 +37,15 @@ def event(number: int, user: int = 0, **changes: Any) -> dict[str, Any]:
 def ndjson(*rows: dict[str, Any] | str) -> bytes:
     """Rows as lines; a text goes in as it is."""
     return "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows).encode()
+
+
+def load_all(home: Home) -> list[Load]:
+    """Load whatever is new or changed; none may fail."""
+    with Loader(home) as loader:
+        outcomes = [outcome for _, outcome in loader.load_all(pending(home))]
+    loads = [outcome for outcome in outcomes if isinstance(outcome, Load)]
+    assert loads == outcomes
+    return loads
 
 
 @pytest.fixture

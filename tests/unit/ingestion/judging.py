@@ -54,6 +54,26 @@ def assessment(event_type: str = "SESSION_CREATED", payload: Any = None, **chang
     return {name: value for name, value in event.items() if value is not None}
 
 
+def recommendation(event: str = "tap", metadata: Any = None, **changes: Any) -> dict[str, Any]:
+    row = {"event_key": "k-1", "event": event, "child_id": U1, "recommendation_id": "r-1", "metadata": metadata}
+    row |= {"occurred_at": "2025-09-01T10:00:00Z", **changes}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def collaboration(event_type: str = "DraftViewed", data: Any = None, **changes: Any) -> dict[str, Any]:
+    """A valid collaboration event without a key of its own."""
+    data = {"draft_id": "d-1", "user_id": U1} if data is None else data
+    row = {"event_type": event_type, "timestamp": "2025-09-01T10:00:00Z", "data": data, **changes}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def textbook(event_type: str = "chapter_visit", payload: Any = None, **changes: Any) -> dict[str, Any]:
+    """A valid textbook event without an id of its own."""
+    payload = {"user_id": U1, "chapter_id": "c-1"} if payload is None else payload
+    row = {"event_type": event_type, "timestamp": "2025-09-01T10:00:00Z", "payload": payload, **changes}
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def batch(*events: Any, **changes: Any) -> dict[str, Any]:
     line = {"source": "web", "user_id": U1, "received_at": "2025-09-01T10:00:10Z", "events": list(events), **changes}
     return {name: value for name, value in line.items() if value is not None}

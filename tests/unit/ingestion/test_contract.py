@@ -8,8 +8,27 @@ from ingestion.contract import CONTRACTS, ContractError, load_contracts, raw_col
 
 STREAMS = {
     "assessment": ["events", "batches", "test_sessions", "session_questions"],
+    "collaboration": ["events"],
+    "recommendation": ["events"],
     "study": ["events", "topics", "topic_prerequisites", "questions"],
+    "textbook": ["events"],
 }
+# What a payload holds; all of it is required.
+COLLABORATION_TYPES = {
+    "DraftCreated": ["draft_id", "creator_id"],
+    "DraftViewed": ["draft_id", "user_id"],
+    "DraftShared": ["draft_id", "user_id"],
+    "SegmentAdded": ["draft_id", "segment_id", "contributor_id"],
+    "RINGPassed": ["draft_id", "from_user_id", "to_user_id"],
+    "DraftPublished": ["draft_id", "publisher_id"],
+}
+# What a payload must hold, and what it may.
+TEXTBOOK_TYPES = {
+    "ai_block_used": (["user_id", "chapter_id", "block_type"], ["section_id", "query"]),
+    "chapter_visit": (["user_id", "chapter_id"], []),
+    "error_event": (["error_type"], ["error_message", "chapter_id", "section_id"]),
+}
+SUBJECTS = {"user_id", "child_id", "creator_id", "contributor_id", "from_user_id", "to_user_id", "publisher_id"}
 STUDY_TYPES = [
     "session_start",
     "session_end",
@@ -102,7 +121,43 @@ def test_people_are_subjects() -> None:
     for contract in load_contracts().values():
         for stream in contract.streams:
             fields = [*stream.batch, *stream.envelope, *(f for t in stream.event_types for f in t.payload)]
-            assert all(field.subject == (field.name == "user_id") for field in fields)
+            assert all(field.subject == (field.name in SUBJECTS) for field in fields)
+
+
+def test_event_types_of_recommendation_collaboration_and_textbook() -> None:
+    contracts = load_contracts()
+    recommendation = contracts["recommendation"].stream("events")
+    assert [t.name for t in recommendation.event_types] == ["impression", "tap", "start", "complete", "abandon"]
+    assert [f.name for f in recommendation.envelope if f.required] == [
+        "event_key",
+        "event",
+        "child_id",
+        "recommendation_id",
+        "occurred_at",
+    ]
+    collaboration = contracts["collaboration"].stream("events")
+    assert {t.name: [f.name for f in t.payload] for t in collaboration.event_types} == COLLABORATION_TYPES
+    assert all(field.required for t in collaboration.event_types for field in t.payload)
+    assert {t.name: t.aliases for t in collaboration.event_types if t.aliases} == {
+        "DraftPublished": ("DraftPublishedEvent",)
+    }
+    textbook = contracts["textbook"].stream("events")
+    found = {
+        t.name: ([f.name for f in t.payload if f.required], [f.name for f in t.payload if not f.required])
+        for t in textbook.event_types
+    }
+    assert found == TEXTBOOK_TYPES
+    assert collaboration.stable_hash and textbook.stable_hash and not recommendation.stable_hash
+    for stream in (collaboration, textbook):
+        assert [f.name for f in stream.envelope if not f.required] == list(stream.identity)
+
+
+def test_the_forms_of_a_collapsed_key_are_those_of_the_spec() -> None:
+    keys = load_contracts()["recommendation"].stream("events").collapsed_keys
+    assert keys is not None
+    assert keys.fields == ("child_id", "event", "recommendation_id")
+    assert sorted(keys.separators) == sorted(":-_|")
+    assert sorted(keys.hashes) == ["md5", "sha1"]
 
 
 SOUND = """
@@ -130,6 +185,9 @@ streams:
 """
 
 
+COLLAPSED = 'collapsed_keys: {fields: [id, kind], separators: [":"], hashes: [md5]}'
+
+
 def read(tmp_path: Path, text: str) -> None:
     path = tmp_path / "shop.yaml"
     path.write_text(text)
@@ -138,12 +196,26 @@ def read(tmp_path: Path, text: str) -> None:
 
 def test_a_sound_contract_is_read(tmp_path: Path) -> None:
     read(tmp_path, SOUND)
+    read(tmp_path, SOUND.replace("    time: ts\n", f"    time: ts\n    {COLLAPSED}\n"))
+    read(tmp_path, SOUND.replace("    time: ts\n", "    time: ts\n    stable_hash: true\n"))
 
 
 @pytest.mark.parametrize(
     ("sound", "broken", "message"),
     [
         ("system: shop", "system: other", "system is 'other'"),
+        ("    type: kind\n", "    type: kind\n    stable_hash: 1\n", "stable_hash must be true or false"),
+        (
+            "identity: [id]",
+            "identity: [id, kind]\n    stable_hash: true",
+            "a stable hash stands for one identity field",
+        ),
+        ("    time: ts\n", "    stable_hash: true\n", "and needs type and time"),
+        ("    time: ts\n", f"    {COLLAPSED}\n", "collapsed keys are of one identity field, need time"),
+        ("    time: ts\n", f"    time: ts\n    stable_hash: true\n    {COLLAPSED}\n", "and are no stable hash"),
+        ("    time: ts\n", f"    time: ts\n    {COLLAPSED.replace('kind', 'sort')}\n", "'sort' is no field"),
+        ("    time: ts\n", f"    time: ts\n    {COLLAPSED.replace('md5', 'md4')}\n", "hashes of md5 and sha1"),
+        ("    time: ts\n", f"    time: ts\n    {COLLAPSED.replace('hashes', 'hash')}\n", "unknown key hash"),
         ("owner: someone\n", "", "shop.yaml: owner is missing"),
         ("type: uuid", "type: guid", "streams.events: envelope.id: type must be one of"),
         ("minimum: 0", "minimun: 0", "event_types.sold: payload.amount: unknown key minimun"),

@@ -10,24 +10,30 @@ import ipaddress
 import json
 import math
 import re
+import shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import load_all
 
 from ingestion.contract import load_contracts
-from ingestion.demo import DemoSummary, assessment, faults, feeds, generate, remove, study
+from ingestion.demo import DemoSummary, assessment, faults, feeds, generate, recommendation, remove, study
 from ingestion.demo.__main__ import main
+from ingestion.demo.generate import SYSTEMS
 from ingestion.demo.ids import uuid_list
 from ingestion.demo.learning import WRONG_COUNTS, answer, sigmoid
 from ingestion.home import Home
+from ingestion.lake import attach_lake
 
 LEARNERS, DAYS, SEED = 40, 21, 7
+OBJECTS = ("properties", "payload_json", "metadata", "data", "payload")
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def read(file: Path) -> list[dict[str, Any] | None]:
 def record_of(cells: dict[str, Any]) -> dict[str, Any]:
     """Cells as a document: empty ones away, JSON in text unpacked."""
     doc = {name: value for name, value in cells.items() if value not in ("", None)}
-    return {name: json.loads(value) if name.startswith(("prop", "payload")) else value for name, value in doc.items()}
+    return {name: json.loads(value) if name in OBJECTS else value for name, value in doc.items()}
 
 
 def object_of(line: str) -> dict[str, Any] | None:
@@ -152,6 +158,9 @@ def test_the_smallest_demos_are_whole(tmp_path: Path, learners: int, days: int) 
     for system, streams in {
         "study": ["events"],
         "assessment": ["events", "batches", "test_sessions", "session_questions"],
+        "recommendation": ["events"],
+        "collaboration": ["events"],
+        "textbook": ["events"],
     }.items():
         folders = list((tmp_path / "landing" / system).iterdir())
         assert len(folders) == days
@@ -183,7 +192,7 @@ def test_every_row_is_accounted_for(demo: Demo) -> None:
 
 def test_manifests_are_right(demo: Demo) -> None:
     manifests = list(demo.home.landing.rglob("manifest.json"))
-    assert len(manifests) == 2 * math.ceil(DAYS / 3)
+    assert len(manifests) == 5 * math.ceil(DAYS / 3)
     for manifest in manifests:
         entries = {entry["name"]: entry for entry in json.loads(manifest.read_text())["files"]}
         assert set(entries) == {file.name for file in manifest.parent.iterdir()} - {"manifest.json"}
@@ -208,7 +217,8 @@ def test_large_days_come_in_several_files(tmp_path: Path, monkeypatch: pytest.Mo
         home = Home(tmp_path / name)
         demos.append(Demo(home, generate(home, 8, 5, SEED), {}))
     assert any(file.name.startswith("batches-02.") for file in tmp_path.rglob("batches*"))
-    for system, stream in (("study", "events"), ("assessment", "events"), ("assessment", "batches")):
+    streams = [(system, "events") for system in SYSTEMS] + [("assessment", "batches")]
+    for system, stream in streams:
         whole, split = (
             Counter((row.date, json.dumps(row.doc, default=str)) for row in demo.rows(system, stream)) for demo in demos
         )
@@ -231,6 +241,11 @@ def test_every_event_type_of_the_contracts_comes(demo: Demo, good_study_docs: li
     assert set(assessment.EVENT_TYPES) <= set(tests)
     assert set(assessment.EVENT_TYPES[assessment.SERVER_KINDS :]) <= set(sent)
     assert set(study.EVENT_TYPES) == {kind.name for kind in stream.event_types}
+    for system, place in PLACES.items():
+        declared = {kind.name for kind in contracts[system].stream("events").event_types}
+        came = Counter(row.doc[place.type] for row in demo.rows(system, "events") if row.doc and place.type in row.doc)
+        assert declared <= set(came)
+        assert system != "collaboration" or came["DraftPublishedEvent"] > 0
 
 
 def test_every_fault_comes(demo: Demo) -> None:
@@ -240,6 +255,9 @@ def test_every_fault_comes(demo: Demo) -> None:
         ("assessment", "batches"): faults.batch_faults(SEED),
         ("assessment", "test_sessions"): faults.TEST_SESSION_FAULTS,
         ("assessment", "session_questions"): faults.SESSION_QUESTION_FAULTS,
+        ("recommendation", "events"): faults.RECOMMENDATION_FAULTS,
+        ("collaboration", "events"): faults.COLLABORATION_FAULTS,
+        ("textbook", "events"): faults.TEXTBOOK_FAULTS,
     }
     for (system, stream), all_faults in wanted.items():
         names = [fault.name for fault in all_faults]
@@ -260,7 +278,8 @@ def test_every_reason_to_reject_comes(demo: Demo) -> None:
         "payload_too_large",
         "timestamp_out_of_range",
     }
-    assert set(reasons["study"]) == at_load
+    for system in ("study", *PLACES):
+        assert set(reasons[system]) == at_load
     later = {"unknown_session", "session_not_owned", "question_not_in_session"}
     assert set(reasons["assessment"]) == at_load | later | {"batch_too_large"}
     assert all(sum(extract[key] for extract in demo.truth["extracts"]) for key in ("conflicts", "held", "late"))
@@ -293,6 +312,142 @@ def test_copies_are_what_the_truth_says(study_rows: list[Row], demo: Demo) -> No
     extracts = [e for e in demo.truth["extracts"] if (e["system"], e["stream"]) == ("study", "events")]
     assert duplicates == +Counter({e["extract_date"]: e["duplicates"] for e in extracts})
     assert conflicts == +Counter({e["extract_date"]: e["conflicts"] for e in extracts})
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a system without sessions says what."""
+
+    id: str
+    type: str
+    time: str
+    broken_ids: tuple[object, ...] = ()  # ids that are no ids
+
+
+PLACES = {
+    "recommendation": Place("event_key", "event", "occurred_at", (None,)),
+    "collaboration": Place("idempotency_key", "event_type", "timestamp", ("", "kim.learner@example.com")),
+    "textbook": Place("event_id", "event_type", "timestamp", (10294,)),
+}
+
+
+def old_keys(doc: dict[str, Any]) -> list[str]:
+    """The forms that the contract lists of a key made of child, event and recommendation."""
+    joined = [s.join((doc["child_id"], doc["event"], doc["recommendation_id"])) for s in ":-_|"]
+    return joined + [make(text.encode()).hexdigest() for make in (hashlib.md5, hashlib.sha1) for text in joined]
+
+
+def good_rows(demo: Demo, system: str) -> list[Row]:
+    """The rows that no fault was put into: a broken one has an id of its own, or one that is none."""
+    place = PLACES[system]
+    broken = {*uuid_list(SEED, f"broken {system} events", 10_000), *place.broken_ids}
+    return [row for row in demo.rows(system, "events") if row.doc and row.doc.get(place.id) not in broken]
+
+
+@pytest.mark.parametrize("system", PLACES)
+def test_copies_and_late_rows_of_the_small_systems(demo: Demo, system: str) -> None:
+    """Counted from the files: an old key counts with its time, and a row without an id by its content."""
+    place = PLACES[system]
+    first: dict[object, str] = {}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in good_rows(demo, system):
+        assert row.doc is not None
+        at = moment(row.doc[place.time])
+        said = {name: str(value) if name == "event_order" else value for name, value in row.doc.items()}
+        content = json.dumps({**said, place.time: str(at), place.id: None}, sort_keys=True)
+        key = row.doc.get(place.id)
+        is_old = system == "recommendation" and key in old_keys(row.doc)
+        identity = (key, at) if is_old else key or content
+        if identity not in first:
+            first[identity] = content
+            days = (row.date - at.date()).days
+            assert 0 <= days <= 9
+            verdict = "late" if days else "in time"
+        else:
+            verdict = "duplicates" if content == first[identity] else "conflicts"
+        counts[verdict][str(row.date)] += 1
+    extracts = [e for e in demo.truth["extracts"] if e["system"] == system]
+    for verdict in ("duplicates", "conflicts", "late"):
+        assert counts[verdict].total() > 0
+        assert counts[verdict] == +Counter({e["extract_date"]: e[verdict] for e in extracts}), verdict
+
+
+def test_the_books_say_what_the_lake_finds(demo: Demo, tmp_path: Path) -> None:
+    """The small systems, loaded: every row ends where the truth says."""
+    home = Home(tmp_path)
+    for system in PLACES:
+        shutil.copytree(demo.home.landing / system, home.landing / system)
+    loads = {(load.system, str(load.extract_date)): load for load in load_all(home)}
+    truth = {(e["system"], e["extract_date"]): e for e in demo.truth["extracts"] if e["system"] in PLACES}
+    assert {key: (load.rows_read, load.rejected) for key, load in loads.items()} == {
+        key: (extract["rows"], extract["rejected"]) for key, extract in truth.items()
+    }
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    with duckdb.connect() as con:
+        attach_lake(con, home)
+        for system in PLACES:
+            rows = con.execute(
+                f"""select extract_date::varchar, row_id, content_hash from lake.raw.{system}_events
+                order by extract_date, source_file, source_line"""
+            ).fetchall()
+            contents: dict[str, int] = {}
+            for day, row_id, content in rows:
+                is_copy = row_id in contents
+                is_same = contents.setdefault(row_id, content) == content
+                found[system, day]["accepted" if not is_copy else "duplicates" if is_same else "conflicts"] += 1
+    for key, extract in truth.items():
+        assert found[key] == +Counter({name: extract[name] for name in ("accepted", "duplicates", "conflicts")}), key
+
+
+def test_old_keys_of_every_form_come_in_the_first_days(demo: Demo) -> None:
+    forms: Counter[int] = Counter()
+    times: dict[str, set[dt.datetime]] = defaultdict(set)
+    for row in good_rows(demo, "recommendation"):
+        assert row.doc is not None
+        at, key = moment(row.doc["occurred_at"]), row.doc["event_key"]
+        keys = old_keys(row.doc)
+        assert (key in keys) == ((at.date() - demo.summary.first_date).days < recommendation.OLD_KEY_DAYS)
+        if key in keys:
+            forms[keys.index(key)] += 1
+            times[key].add(at)
+    assert set(forms) == set(range(12))
+    assert any(len(at) > 1 for at in times.values())
+    # the producer overwrote its rows: of one day an extract caught the last
+    assert all(len(at) == len({one.date() for one in at}) for at in times.values())
+
+
+def test_life_on_home_screens_drafts_and_in_the_textbook(demo: Demo) -> None:
+    learners = set(pq.read_table(demo.home.root / "demo_truth.parquet")["user_id"].to_pylist())
+    taps: Counter[tuple[str, str, dt.date]] = Counter()
+    orders = []
+    for row in good_rows(demo, "recommendation"):
+        assert row.doc is not None and row.doc["child_id"] in learners
+        at = moment(row.doc["occurred_at"])
+        if row.doc["event"] == "tap":
+            taps[row.doc["child_id"], row.doc["recommendation_id"], at.date()] += 1
+        if "event_order" in row.doc:
+            orders.append((int(row.doc["event_order"]), at))
+    assert max(taps.values()) > 1
+    assert [at for _, at in sorted(orders)] == sorted(at for _, at in orders)
+    drafts = defaultdict(set)
+    people = set()
+    keyless = 0
+    collaboration_rows = good_rows(demo, "collaboration")
+    for row in collaboration_rows:
+        assert row.doc is not None
+        data = row.doc["data"]
+        drafts[data["draft_id"]].add(row.doc["event_type"])
+        people |= {data[role] for role in data if role.endswith(("user_id", "or_id", "er_id"))}
+        keyless += "idempotency_key" not in row.doc
+    assert people <= learners
+    assert all("DraftCreated" in types for types in drafts.values())
+    assert sum("RINGPassed" in types for types in drafts.values()) > len(drafts) / 2
+    assert 0.3 < keyless / len(collaboration_rows) < 0.6
+    textbook_rows = good_rows(demo, "textbook")
+    payloads = [row.doc["payload"] for row in textbook_rows if row.doc]
+    assert {payload["user_id"] for payload in payloads if "user_id" in payload} <= learners
+    assert sum("query" in payload for payload in payloads) > len(payloads) / 4
+    assert 0.25 < sum("event_id" not in row.doc for row in textbook_rows if row.doc) / len(payloads) < 0.55
 
 
 def test_late_rows_are_one_to_nine_days_late(study_rows: list[Row], demo: Demo) -> None:
@@ -445,7 +600,7 @@ def test_clean_removes_the_demo_alone(tmp_path: Path) -> None:
         generate(home, 3, 4)
     generate(home, 3, 2, clean=True)
     assert len(list((home.landing / "study").iterdir())) == 2
-    other = home.landing / "recommendation" / "2026-01-05" / "events.ndjson"
+    other = home.landing / "elsewhere" / "2026-01-05" / "events.ndjson"
     other.parent.mkdir(parents=True)
     other.write_text("")
     remove(home)

@@ -9,11 +9,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from conftest import Put, Query, load_all, ndjson
 from deltalake import DeltaTable
 
+from ingestion import ledger
 from ingestion.contract import raw_columns
+from ingestion.erasure import erase
 from ingestion.home import Home
-from ingestion.lake import Lake, Table, all_streams, attach_lake, load_date, load_of
+from ingestion.lake import QUARANTINE_COLUMNS, Lake, Table, all_streams, attach_lake, load_date, load_of
 
 COLUMNS = (("n", "BIGINT"), ("t", "TIMESTAMP"), ("tags", "VARCHAR[]"), ("load_id", "VARCHAR"), ("day", "DATE"))
 FIRST, SECOND = {"day": "2025-01-01"}, {"day": "2025-01-02"}
@@ -117,6 +120,32 @@ def test_a_contract_that_gains_a_column(con: duckdb.DuckDBPyConnection, table: T
     assert found == [(1, None), (2, 1.5)]
     assert contents(con, table) == [(date(2025, 1, 1), 1), (date(2025, 1, 2), 2)]  # the older contract still reads
     assert DeltaTable(table.root.as_uri()).to_pyarrow_table(columns=["n", "new"]).num_rows == 2
+
+
+def test_a_quarantine_from_before_it_had_a_source(
+    home: Home, put: Put, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lake that an earlier version wrote goes on: its rows have no source, those of new loads have theirs."""
+    before = [{"event_type": "nope", "source": "web"}, {"event_type": "nope", "source": "mobile"}, {"user_id": "u"}]
+    path = put("assessment/2025-01-02/events.ndjson", ndjson(*before))
+    with monkeypatch.context() as earlier:
+        columns = tuple(column for column in QUARANTINE_COLUMNS if column[0] != "source")
+        earlier.setattr("ingestion.lake.QUARANTINE_COLUMNS", columns)
+        load_all(home)
+    assert "source" not in Lake(home).quarantine.stored_columns()
+    sources = "select extract_date, source from lake.raw.quarantine order by all"
+    assert query(sources) == [(date(2025, 1, 2), None)] * 3
+    put("assessment/2025-01-03/events.ndjson", ndjson(*before))
+    load_all(home)
+    assert "source" in Lake(home).quarantine.stored_columns()
+    new = [(date(2025, 1, 3), "mobile"), (date(2025, 1, 3), "web"), (date(2025, 1, 3), None)]
+    assert query(sources) == [*[(date(2025, 1, 2), None)] * 3, *new]
+    assert ledger.verify(home) == []
+    erase(home, "u")  # writes what is left of the old rows anew
+    assert query(sources) == [*[(date(2025, 1, 2), None)] * 2, *new[:2]]
+    path.write_bytes(ndjson(*before[:1]))
+    load_all(home)
+    assert query(sources) == [(date(2025, 1, 2), "web"), *new[:2]]
 
 
 def test_a_column_cannot_change_its_type(con: duckdb.DuckDBPyConnection, table: Table) -> None:

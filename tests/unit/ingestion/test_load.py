@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Put, Query, event, ndjson
+from conftest import Put, Query, event, load_all, ndjson
 
 from ingestion import __main__ as cli
 from ingestion import ledger
@@ -33,13 +33,6 @@ from ingestion.load import Loader, load_extract, pending
 
 DAY = "2025-01-02"
 EVENTS = f"study/{DAY}/events.ndjson"
-
-
-def load_all(home: Home) -> list[Load]:
-    with Loader(home) as loader:
-        loads = [outcome for _, outcome in loader.load_all(pending(home))]
-    assert all(isinstance(load, Load) for load in loads)
-    return cast("list[Load]", loads)
 
 
 def load_one(home: Home) -> Load:

@@ -34,6 +34,7 @@ def test_accepted_and_rejected_have_the_columns_of_the_contract() -> None:
                 ("source_file", "VARCHAR"),
                 ("source_line", "BIGINT"),
                 ("batch_index", "INTEGER"),
+                ("source", "VARCHAR"),
                 ("reason", "VARCHAR"),
                 ("detail", "VARCHAR"),
                 ("raw", "VARCHAR"),
@@ -252,6 +253,36 @@ def test_defaults_and_absent_payloads() -> None:
     row = one(ASSESSMENT, assessment(source="x" * 65))
     assert isinstance(row, dict)
     assert (row["event_version"], row["source"], row["payload"], row["created_at"]) == (1, "other", None, None)
+
+
+def test_a_rejected_row_keeps_its_source_where_it_can_be_read() -> None:
+    """As the raw table would store it: telemetry quality is told by source."""
+    events = [
+        assessment("nope", source="web"),
+        assessment(source="kim.learner@example.com", seq=-1),
+        assessment(source={"a": 1}, seq=-1),
+        assessment(source="x" * 65, user_id=None),
+        assessment(seq=-1),
+        None,
+    ]
+    rejected = run(ASSESSMENT, events).rejected
+    assert [row["source"] for row in rejected] == ["web", "other", '{"a":1}', "other", None, None]
+    lines = [batch(5, {}), batch({}, source=None), batch(*[{}] * 51, source="api"), batch(events="x"), None]
+    sources = [row["source"] for row in run(BATCHES, lines).rejected]
+    assert sources == ["web", "web", None, *["api"] * 51, "web", None]
+    assert [row["source"] for row in run(STUDY, [study("nope", source="web")]).rejected] == [None]
+
+
+def test_free_text_is_hashed_alike_by_both_ways() -> None:
+    """What the engine writes of a text is what the exact path writes of it."""
+    texts = ["plain", 'a "quote" and a \\', "zwei\nZeilen, übung 🤦🏼", "", "nul \0 in it", "e\u0301"]
+    for text in texts:
+        expected = {"hash": keyed_hash(KEY, text), "length": len(text)}
+        feedback = {"feedback_text": text}
+        docs = [study("ai_feedback_positive", feedback), study("ai_feedback_positive", {**feedback, "more": 1})]
+        by_engine, exactly = (json.loads(row["payload"]) for row in run(STUDY, docs).accepted)
+        assert by_engine == {"feedback_text": expected}
+        assert exactly == {"feedback_text": expected, "more": 1}
 
 
 def test_privacy_is_applied_to_what_is_stored() -> None:

@@ -5,6 +5,7 @@ select
     source_file,
     source_line,
     batch_index,
+    source,
     reason,
     detail
 from {{ source('lake', 'quarantine') }}

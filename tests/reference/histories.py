@@ -696,7 +696,8 @@ class _Author:
             document["events"] = [document["events"][0]] * 51 if document["events"] else []
             return Line(json.dumps(document), ("batch_too_large",) * len(document["events"]))
         if system in worlds.SYSTEMS and self.chance(0.9):
-            return Line(json.dumps(document), (worlds.spoil(self.rng, system, document),))
+            reason = worlds.spoil(self.rng, system, document)
+            return Line(json.dumps(document), (reason,))
         reasons = ["malformed"] if system in worlds.SYSTEMS else ["malformed", "missing_field"]
         if stream == "events" and system not in worlds.SYSTEMS:
             reasons += ["unknown_event_type", "timestamp_out_of_range", "invalid_field"]

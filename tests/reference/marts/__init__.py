@@ -12,18 +12,18 @@ from datetime import datetime
 from tests.reference.marts import (
     assessment,
     collaboration,
-    funnels,
     learners,
     operations,
     questions,
     study,
     textbook,
 )
+from tests.reference.marts import funnels as funnel_marts
 from tests.reference.marts.common import DAY, Mart, check_columns, midnight
 from tests.reference.marts.funnels import SHIPPED, Funnel
 from tests.reference.reading import Load, Row, read
 
-_DOMAINS = (study, learners, questions, funnels, assessment, collaboration, textbook, operations)
+_DOMAINS = (study, learners, questions, funnel_marts, assessment, collaboration, textbook, operations)
 COLUMNS = {mart: columns for domain in _DOMAINS for mart, columns in domain.COLUMNS.items()}
 KEYS = {mart: key for domain in _DOMAINS for mart, key in domain.KEYS.items()}
 
@@ -31,7 +31,7 @@ __all__ = ["COLUMNS", "KEYS", "SHIPPED", "Funnel", "Mart", "build"]
 
 
 def build(
-    rows: Iterable[Row], loads: Iterable[Load], as_of: datetime | None = None, declared: Sequence[Funnel] = SHIPPED
+    rows: Iterable[Row], loads: Iterable[Load], as_of: datetime | None = None, funnels: Sequence[Funnel] = SHIPPED
 ) -> dict[str, Mart]:
     """All marts of the rows in the extracts.
 
@@ -39,7 +39,7 @@ def build(
         rows: Every row of every extract.
         loads: Every extract, empty ones included.
         as_of: The end of the newest loaded extract date of any system, unless given.
-        declared: The declared funnels.
+        funnels: The declared funnels.
     """
     loads = list(loads)
     accepted = read(rows, loads)
@@ -65,9 +65,9 @@ def build(
         "ai_coach_daily_stats": questions.ai_coach_daily_stats(events),
         "ai_model_daily_stats": questions.ai_model_daily_stats(events),
         "search_daily_stats": questions.search_daily_stats(events, spells),
-        "funnel_attempts": funnels.funnel_attempts(accepted, as_of, declared),
-        "funnel_daily": funnels.funnel_daily(accepted, declared),
-        "recommendation_funnel": funnels.recommendation_funnel(accepted, as_of),
+        "funnel_attempts": funnel_marts.funnel_attempts(accepted, as_of, funnels),
+        "funnel_daily": funnel_marts.funnel_daily(accepted, funnels),
+        "recommendation_funnel": funnel_marts.recommendation_funnel(accepted, as_of),
         "test_sessions": tests,
         "question_visits": visits,
         "assessment_question_stats": assessment.assessment_question_stats(accepted, tests, visits),

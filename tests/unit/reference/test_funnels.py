@@ -196,11 +196,12 @@ def test_two_entities_never_share_a_text(extract: Extract) -> None:
 
 def test_a_ninth_funnel_takes_a_declaration_alone(extract: Extract) -> None:
     """Eight steps, of a system and with an entity of its own: one second apart each, 7 s in all."""
-    types = ("session_start", "question_view", "ai_hint_requested", "question_submit", "xp_earned", "level_up")
-    types += ("search_performed", "session_end")
+    types = (
+        *("session_start", "question_view", "ai_hint_requested", "question_submit"),
+        *("ai_feedback_positive", "ai_question_asked", "search_performed", "session_end"),
+    )
     for number, event_type in enumerate(types):
-        extra = {"xp_earned": {"xp_amount": 1}, "level_up": {"new_level": 2}}.get(event_type, {})
-        extract.study(event_type, f"10:00:0{number}", **extra)
+        extract.study(event_type, f"10:00:0{number}")
     ninth = Funnel("ninth", "study", types, timedelta(seconds=7), ("session_id",))
     marts = extract.marts(funnels=[*SHIPPED, ninth])
     (row,) = [row for row in marts["funnel_attempts"] if row["funnel"] == "ninth"]

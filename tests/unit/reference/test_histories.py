@@ -158,7 +158,7 @@ def test_marts_reconcile_on_random_histories() -> None:
         rows, loads = world.rows(), world.loads()
         marts = build(rows, loads)
 
-        def total(mart: str, column: str, marts: dict[str, Mart] = marts, **where: str) -> Any:
+        def total(mart: str, column: str, marts: dict[str, Mart] = marts, **where: Any) -> Any:
             return sum(r[column] for r in marts[mart] if all(r[name] == value for name, value in where.items()))
 
         attempts = len(marts["question_attempts"])

@@ -28,3 +28,8 @@ in a conflict, and whether its rows have an event date. `is_judged` models settl
         {'system': 'textbook', 'streams': ['events'], 'model': 'base_textbook__events', 'identity': 'event_id', 'event_date': true},
     ]) }}
 {% endmacro %}
+
+{# The stream of a posted row: a column where a model holds more than one. #}
+{% macro posted_stream(posted) %}
+    {{ return('stream' if posted['streams'] | length > 1 else "'" ~ posted['streams'][0] ~ "'") }}
+{% endmacro %}

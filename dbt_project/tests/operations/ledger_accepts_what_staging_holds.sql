@@ -4,7 +4,7 @@ with staging as (
     {%- for posted in posted_streams() %}
     select
         '{{ posted['system'] }}' as system,
-        {{ 'stream' if posted['streams'] | length > 1 else "'" ~ posted['streams'][0] ~ "'" }} as stream,
+        {{ posted_stream(posted) }} as stream,
         extract_date,
         count(*) as rows_accepted
     from {{ ref(posted['model'].replace('base_', 'stg_')) }}

@@ -1,7 +1,8 @@
 {%- set follows = {'base_assessment__judged_events': "select 'assessment' as system, stream, extract_date from changes"} -%}
 {%- for posted in posted_streams() -%}
-    {%- set stream = 'stream' if posted['streams'] | length > 1 else "'" ~ posted['streams'][0] ~ "' as stream" -%}
-    {%- do follows.update({posted['model']: "select '" ~ posted['system'] ~ "' as system, " ~ stream ~ ", extract_date from changes"}) -%}
+    {%- do follows.update({
+        posted['model']: "select '" ~ posted['system'] ~ "' as system, " ~ posted_stream(posted) ~ " as stream, extract_date from changes",
+    }) -%}
 {%- endfor -%}
 {{ config(
     materialized='keyed',

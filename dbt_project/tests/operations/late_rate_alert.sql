@@ -24,7 +24,7 @@ usual as (
         alertable.system,
         alertable.source,
         alertable.extract_date,
-        {{ median_of('earlier.late_rate') }} as usual_late_rate
+        {{ percentile_of('earlier.late_rate', var('alert_late_rate_percentile')) }} as usual_late_rate
     from alertable
     inner join telemetry as earlier
         on
@@ -45,6 +45,4 @@ select
 from alertable
 inner join usual
     on alertable.system = usual.system and alertable.source = usual.source and alertable.extract_date = usual.extract_date
-where
-    alertable.late_rate > {{ var('alert_late_rate_factor') }} * usual.usual_late_rate
-    and alertable.late_rate > usual.usual_late_rate + {{ var('alert_late_rate_margin') }}
+where alertable.late_rate > usual.usual_late_rate + {{ var('alert_late_rate_margin') }}

@@ -3,6 +3,8 @@
 {#- Periods that look back some days of 24 hours; `all_time` looks back over everything. -#}
 {%- set days_of = {'30d': 30, '7d': 7} -%}
 {%- set measures = ['drafts_created', 'drafts_contributed', 'segments', 'rings_received'] -%}
+{%- set points = [] -%}
+{%- for measure in measures -%}{%- do points.append('totals.' ~ measure ~ ' * metrics.' ~ measure) -%}{%- endfor -%}
 
 with as_of as (
     select as_of
@@ -11,6 +13,12 @@ with as_of as (
 
 user_draft_days as (
     select *
+    from {{ ref('int_collaboration__user_draft_days') }}
+),
+
+-- Apart from the days themselves: what is read once is read for the dates that it is joined with alone.
+event_dates as (
+    select distinct event_date
     from {{ ref('int_collaboration__user_draft_days') }}
 ),
 
@@ -57,13 +65,7 @@ periods as (
     from as_of
 ),
 
-event_dates as (
-    select distinct event_date
-    from user_draft_days
-),
-
--- Dates that lie within a period are summed from what is stored, those at its edges from their events. The dates stand in a table of
--- their own so that no others are read.
+-- Dates that lie within a period are summed from what is stored, those at its edges from their events.
 period_dates as (
     select
         periods.period,
@@ -152,28 +154,24 @@ totals as (
     left join first_contributions_later on users.user_id = first_contributions_later.user_id
 ),
 
-measured as (
-    {%- for measure in measures %}
+metrics as (
     select
-        period,
-        user_id,
-        '{{ measure }}' as measure,
-        {{ measure }} as amount
-    from totals
-    where {{ measure }} > 0
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+        {%- for measure in measures %}
+        {{ sum_of_integers("case when measure = '" ~ measure ~ "' then weight end") }} as {{ measure }},
+        {%- endfor %}
+        metric
+    from weights
+    group by metric
 ),
 
 scores as (
     select
-        weights.metric,
-        measured.period,
-        measured.user_id,
-        {{ sum_of_integers('measured.amount * weights.weight') }} as score
-    from measured
-    inner join weights on measured.measure = weights.measure
-    group by weights.metric, measured.period, measured.user_id
+        metrics.metric,
+        totals.period,
+        totals.user_id,
+        cast({{ points | join(' + ') }} as bigint) as score
+    from totals
+    cross join metrics
 ),
 
 placed as (
@@ -181,6 +179,7 @@ placed as (
         *,
         cast(row_number() over (partition by metric, period order by score desc, user_id asc) as bigint) as position
     from scores
+    where score > 0
 )
 
 select
@@ -194,5 +193,5 @@ select
     texts.message
 from placed
 left join texts on placed.metric = texts.metric and placed.position = texts.position
-where placed.score > 0 and placed.position <= 10
+where placed.position <= 10
 order by placed.metric, placed.period, placed.position

@@ -16,7 +16,9 @@ with attempts as (
             when time_to_answer_seconds > {{ var('longest_answer_seconds') }} then {{ var('longest_answer_seconds') }}
             else cast(floor(time_to_answer_seconds) as bigint)
         end as answer_seconds
-    from {{ touched_rows(ref('question_attempts'), columns={'week_start': week_of('read.attempted_at')}, time='attempted_at', days=range(7)) }}
+    from {{ touched_rows(
+        ref('question_attempts'), columns={'week_start': week_of('read.attempted_at')}, time='attempted_at', days=range(7)
+    ) }}
     where time_to_answer_seconds is not null
 )
 

@@ -15,7 +15,9 @@ with attempts as (
     select
         *,
         {{ week_of('attempted_at') }} as week_start
-    from {{ touched_rows(ref('question_attempts'), columns={'week_start': week_of('read.attempted_at')}, time='attempted_at', days=range(7)) }}
+    from {{ touched_rows(
+        ref('question_attempts'), columns={'week_start': week_of('read.attempted_at')}, time='attempted_at', days=range(7)
+    ) }}
 ),
 
 -- The share of earlier first attempts that were correct, in whole billionths: sums of whole numbers are exact in any order.
@@ -26,7 +28,10 @@ first_attempts as (
         case when is_correct then 1 else 0 end as correct,
         case
             when earlier_first_attempts >= {{ var('fewest_earlier_first_attempts') }}
-                then {{ integer_divide('2000000000 * earlier_first_attempts_correct + earlier_first_attempts', '2 * earlier_first_attempts') }}
+                then
+                    {{ integer_divide(
+                        '2000000000 * earlier_first_attempts_correct + earlier_first_attempts', '2 * earlier_first_attempts'
+                    ) }}
         end as earlier_share
     from {{ touched_rows(ref('int_study__first_attempts'), columns={'week_start': week_of('read.date')}, date='date', days=range(7)) }}
 ),

@@ -55,8 +55,8 @@ first_events as (
     group by user_id, date
 ),
 
--- Each active day, with the instant as of which it next changes what is said of its user: when it is seen, when it is complete, when the day
--- after it was missed, when it falls out of the last 28 days.
+-- Each active day, with the as-of at which it next changes what is said of its user: when it is seen, when it is complete, when the
+-- day after it was missed, when it falls out of the last 28 days.
 days as (
     select
         streaks.user_id,

@@ -46,7 +46,8 @@ by_session as (
         user_id,
         count(*) as total_sessions,
         {{ sum_of_decimals('active_seconds') }} as total_active_seconds,
-        round(median(case when ended_at is not null and not is_derived then cast(active_seconds as double) end) / 60, 9) as median_session_minutes
+        round({{ median_of('case when ended_at is not null and not is_derived then active_seconds end') }} / 60, 9)
+            as median_session_minutes
     from sessions
     group by user_id
 )

@@ -1,0 +1,3 @@
+{{ config(meta={'dagster': {'ref': {'name': 'user_learning_metrics'}}}) }}
+
+{{ sums_that_disagree('user_id', 'user_learning_metrics', 'total_active_seconds', 'study_sessions', 'active_seconds') }}

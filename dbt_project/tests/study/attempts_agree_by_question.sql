@@ -1,0 +1,20 @@
+{{ config(meta={'dagster': {'ref': {'name': 'question_stats'}}}) }}
+
+with question_stats as (
+    select
+        question_id,
+        attempts,
+        first_attempts
+    from {{ ref('question_stats') }}
+),
+
+question_attempts as (
+    select
+        question_id,
+        count(*) as attempts,
+        {{ count_where('is_first_attempt') }} as first_attempts
+    from {{ ref('question_attempts') }}
+    group by question_id
+)
+
+{{ rows_that_disagree('question_stats', 'question_attempts', ['question_id'], ['attempts', 'first_attempts']) }}

@@ -1,0 +1,3 @@
+{{ config(meta={'dagster': {'ref': {'name': 'user_learning_metrics'}}}) }}
+
+{{ sums_that_disagree('user_id', 'user_learning_metrics', 'total_reading_seconds', 'daily_user_stats', 'reading_seconds') }}

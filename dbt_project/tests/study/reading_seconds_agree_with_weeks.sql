@@ -1,0 +1,3 @@
+{{ config(meta={'dagster': {'ref': {'name': 'weekly_user_stats'}}}) }}
+
+{{ sums_that_disagree('user_id', 'weekly_user_stats', 'reading_seconds', 'daily_user_stats', 'reading_seconds') }}

@@ -23,8 +23,10 @@ from orchestration.databases import (
     Row,
     lake_connection,
     published_books,
+    published_collapsed_events,
     rows_of,
     working_books,
+    working_collapsed_events,
 )
 from orchestration.partitions import DateRange
 from orchestration.planning import due_date
@@ -41,6 +43,7 @@ _SAMPLE, _SAMPLE_OF_A_REASON = 10, 3
 _WHERE_ROWS_GO = ("rows_accepted", "rows_rejected", "rows_duplicate", "rows_conflict", "rows_erased")
 
 EVENT_LEDGER = dg.AssetKey(["marts", "event_ledger"])
+RECOMMENDATION_FUNNEL = dg.AssetKey(["marts", "recommendation_funnel"])
 
 
 def stream_key(stream: Stream) -> dg.AssetKey:
@@ -199,6 +202,29 @@ def conflicts(rows: Sequence[Row]) -> Verdict:
         if bad
         else "no event came again with other content",
         _measured(rows, "rows_read", "rows_conflict") | _sample([_brief(row, "rows_conflict") for row in bad]),
+    )
+
+
+def collapsed_events(working: Sequence[Row], published: Sequence[Row]) -> Verdict:
+    """No date has more events whose key was reused than the published marts know of."""
+    known = {row["date"]: row["collapsed_events"] for row in published}
+    new = [
+        {"date": row["date"], "new_collapsed_events": row["collapsed_events"] - known.get(row["date"], 0)}
+        for row in working
+        if row["collapsed_events"] > known.get(row["date"], 0)
+    ]
+    events = sum(row["new_collapsed_events"] for row in new)
+    return Verdict(
+        not new,
+        f"{_list([row['date'] for row in new])}: {counted(events, 'new event')} with a key that is overwritten on every "
+        "repeat; what happened between two extracts is lost"
+        if new
+        else "no new event has a key that is overwritten on every repeat",
+        {
+            "new_collapsed_events": events,
+            "collapsed_events": sum(row["collapsed_events"] for row in working),
+        }
+        | _sample(new),
     )
 
 
@@ -371,7 +397,7 @@ def _rejected_rows(home: Home, load_ids: Sequence[str]) -> list[Row]:
         )
 
 
-# The checks of what only all dates together can tell, on the event ledger. (Not on the streams: a check on a stream
+# The checks of what only all dates together can tell, on the marts. (Not on the streams: a check on a stream
 # runs whenever one date of it is loaded, and knows nothing of the transformation behind it.)
 
 
@@ -418,7 +444,19 @@ def conflicts_check(writer: Writer) -> dg.AssetCheckResult:
     return conflicts(news).result(EVENT_LEDGER, "conflicts")
 
 
-LEDGER_CHECKS = [books_balance_check, duplicates_check, conflicts_check]
+@dg.asset_check(
+    asset=RECOMMENDATION_FUNNEL,
+    name="collapsed_events",
+    description="Events with a key that is overwritten on every repeat warn the moment new ones appear: a producer has "
+    "lost interactions. Measured: what the published marts do not know.",
+)
+def collapsed_events_check(writer: Writer) -> dg.AssetCheckResult:
+    """The events of tonight."""
+    verdict = collapsed_events(working_collapsed_events(writer.home), published_collapsed_events(writer.home))
+    return verdict.result(RECOMMENDATION_FUNNEL, "collapsed_events")
+
+
+MART_CHECKS = [books_balance_check, duplicates_check, conflicts_check, collapsed_events_check]
 
 
 def unpublished(books: Sequence[Row], published: Sequence[Row]) -> list[Row]:

@@ -19,6 +19,10 @@ from ingestion.sql import quoted
 Connection = duckdb.DuckDBPyConnection
 Row = dict[str, Any]
 
+_COLLAPSED_EVENTS = """
+    select date, cast(sum(collapsed_events) as bigint) as collapsed_events
+    from marts.recommendation_funnel where collapsed_events > 0 group by date order by date"""
+
 
 @contextmanager
 def lake_connection(home: Home) -> Iterator[Connection]:
@@ -39,12 +43,22 @@ def warehouse_connection(home: Home) -> Iterator[Connection]:
 
 def published_books(home: Home) -> list[Row]:
     """The event ledger that the published marts carry; nothing where nothing is published."""
-    return _books(home.published)
+    return _of_mart(home.published, "event_ledger", "select * from marts.event_ledger")
 
 
 def working_books(home: Home) -> list[Row]:
     """The event ledger as it was built last, published or not."""
-    return _books(home.marts)
+    return _of_mart(home.marts, "event_ledger", "select * from marts.event_ledger")
+
+
+def published_collapsed_events(home: Home) -> list[Row]:
+    """How many published events of each date have a key that an earlier producer reused."""
+    return _of_mart(home.published, "recommendation_funnel", _COLLAPSED_EVENTS)
+
+
+def working_collapsed_events(home: Home) -> list[Row]:
+    """The same as it was built last, published or not."""
+    return _of_mart(home.marts, "recommendation_funnel", _COLLAPSED_EVENTS)
 
 
 def mart_rows(home: Home) -> dict[str, int]:
@@ -69,14 +83,13 @@ def count_marts(con: Connection) -> dict[str, int]:
     return counts
 
 
-def _books(database: Path) -> list[Row]:
+def _of_mart(database: Path, mart: str, query: str) -> list[Row]:
+    """The rows of a query over a mart; none where the database or the mart is not there."""
     if not database.exists():
         return []
     with duckdb.connect(str(database), read_only=True) as con:
-        found = rows_of(
-            con, "select 1 from duckdb_tables() where schema_name = 'marts' and table_name = 'event_ledger'"
-        )
-        return rows_of(con, "select * from marts.event_ledger") if found else []
+        found = rows_of(con, "select 1 from duckdb_tables() where schema_name = 'marts' and table_name = ?", [mart])
+        return rows_of(con, query) if found else []
 
 
 def rows_of(con: Connection, query: str, parameters: Sequence[object] = ()) -> list[Row]:

@@ -13,7 +13,7 @@ from ingestion.contract import load_contracts
 from ingestion.home import Home
 from orchestration import manifest
 from orchestration.assets import build_model_assets, build_published_marts, build_stream_asset, lake_tables
-from orchestration.checks import LEDGER_CHECKS
+from orchestration.checks import MART_CHECKS
 from orchestration.engines import EngineResource
 from orchestration.jobs import build_jobs
 from orchestration.partitions import build_extract_dates
@@ -37,7 +37,7 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
     published = build_published_marts(models)
     return dg.Definitions(
         assets=[*stream_assets, *lake_tables(streams), models, published],
-        asset_checks=LEDGER_CHECKS,
+        asset_checks=MART_CHECKS,
         jobs=build_jobs(stream_assets, models, published),
         schedules=[build_nightly(streams, extract_dates)],
         sensors=[build_extracts_arrived(streams, extract_dates), marts_behind_lake, alert_on_failure],

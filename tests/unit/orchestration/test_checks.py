@@ -128,3 +128,17 @@ def test_the_night_is_what_the_published_books_do_not_have() -> None:
     old, new = book(), book(extract_date=D + timedelta(days=1))
     assert checks.unpublished([old, new], [old]) == [new]
     assert checks.unpublished([book(rows_conflict=3)], [old]) == [book(rows_conflict=3)]
+
+
+def test_collapsed_events_warn_when_new_ones_appear() -> None:
+    """Three events of the 10th are published; a fourth, and one of the 11th, are new. Fewer than before is no news."""
+    next_day = D + timedelta(days=1)
+    published = [{"date": D, "collapsed_events": 3}]
+    assert checks.collapsed_events(published, published).passed
+    assert checks.collapsed_events([{"date": D, "collapsed_events": 2}], published).passed
+    assert checks.collapsed_events([], published).passed
+    working = [{"date": D, "collapsed_events": 4}, {"date": next_day, "collapsed_events": 1}]
+    verdict = checks.collapsed_events(working, published)
+    assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert verdict.description.startswith("2026-03-10, 2026-03-11: 2 new events")
+    assert (verdict.metadata["new_collapsed_events"], verdict.metadata["collapsed_events"]) == (2, 5)

@@ -52,6 +52,7 @@ class Exact:
             (self.stored_name, self.stored, 3, "STRUCT(payload VARCHAR, unknown VARCHAR[])", _STORED),
             (self.keyed_hash_name, self.keyed_hash, 1, "VARCHAR", pa.string()),
             ("daybook_canonical", _canonical, 1, "VARCHAR", pa.string()),
+            ("daybook_scrubbed", _scrubbed, 1, "VARCHAR", pa.string()),
             ("daybook_open", _open, 2, "VARCHAR", pa.string()),
             ("daybook_grain", _grain, 1, "VARCHAR", pa.string()),
             ("daybook_shown", _shown, 1, "VARCHAR", pa.string()),
@@ -110,6 +111,11 @@ class Exact:
 def _canonical(text: str) -> str:
     """The canonical text of a JSON value."""
     return canonical(parse(text))
+
+
+def _scrubbed(text: str) -> str:
+    """The JSON of a text without what could name a person."""
+    return canonical(scrub(text))
 
 
 def _open(text: str, limit: str | None) -> str:

@@ -124,8 +124,10 @@ def canonical(field: Field, j: str) -> str:
     """The canonical JSON text of a valid value for which `is_plain` holds."""
     match field.type:
         case _ if field.privacy == "free_text":
-            kept = f"""'{{"hash":"' || {KEYED_HASH}({text(j)}) || '","length":' || length({text(j)}) || '}}'"""
-            return f"CASE WHEN {j} IS NOT NULL THEN {kept} END"
+            kept = f"""'{{"hash":"' || {KEYED_HASH}({text(j)}) || '","length":' || length({text(j)})"""
+            if field.keep == "scrubbed":
+                kept += f""" || ',"text":' || daybook_scrubbed({text(j)})"""
+            return f"CASE WHEN {j} IS NOT NULL THEN {kept} || '}}' END"
         case "uuid" | "uuid_list":
             return f"lower({j})"
         case "decimal":
@@ -151,9 +153,9 @@ def is_plain(field: Field, j: str) -> str | None:
     For the others the exact Python path is taken: values that are changed before they are stored, objects, lists, long
     numbers.
     """
-    if field.privacy == "free_text" and field.keep == "hash":
+    if field.privacy == "free_text":
         return is_text(j)
-    if field.privacy in ("free_text", "ip"):
+    if field.privacy == "ip":
         return "false"
     match field.type:
         case "decimal":

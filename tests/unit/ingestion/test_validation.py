@@ -283,6 +283,12 @@ def test_free_text_is_hashed_alike_by_both_ways() -> None:
         by_engine, exactly = (json.loads(row["payload"]) for row in run(STUDY, docs).accepted)
         assert by_engine == {"feedback_text": expected}
         assert exactly == {"feedback_text": expected, "more": 1}
+        query = {"query": f"{text} kim@example.com"}
+        docs = [study("search_performed", query), study("search_performed", {**query, "more": 1})]
+        by_engine, exactly = (json.loads(row["payload"]) for row in run(STUDY, docs).accepted)
+        kept = {"hash": keyed_hash(KEY, query["query"]), "length": len(query["query"]), "text": f"{text} [email]"}
+        assert by_engine == {"query": kept}
+        assert exactly == {"query": kept, "more": 1}
 
 
 def test_privacy_is_applied_to_what_is_stored() -> None:

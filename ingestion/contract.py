@@ -133,6 +133,17 @@ class Stream:
     like: Stream | None = None  # of a batches stream: the events stream whose columns its rows have
     description: str = ""
 
+    @property
+    def envelope_subjects(self) -> list[str]:
+        """The envelope fields of its rows that name a person."""
+        return [field.name for field in (self.like or self).envelope if field.subject]
+
+    @property
+    def payload_subjects(self) -> list[str]:
+        """The payload fields that name a person, of whatever event type."""
+        types = (self.like or self).event_types
+        return sorted({field.name for event_type in types for field in event_type.payload if field.subject})
+
 
 @dataclass(frozen=True)
 class Contract:

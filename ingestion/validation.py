@@ -154,13 +154,10 @@ def subjects_sql(stream: Stream) -> str:
 
     In a payload a subject's name counts whatever the event's type: a type that does not declare it keeps it as drift.
     """
-    model = stream.like or stream
-    envelope = ", ".join(f.name for f in model.envelope if f.subject)
-    payload = sorted({f.name for event_type in model.event_types for f in event_type.payload if f.subject})
-    in_envelope = f"[{envelope}]::VARCHAR[]"
-    if not payload:
+    in_envelope = f"[{', '.join(stream.envelope_subjects)}]::VARCHAR[]"
+    if not stream.payload_subjects:
         return in_envelope
-    paths = quote_list([f'$."{name}"' for name in payload])
+    paths = quote_list([f'$."{name}"' for name in stream.payload_subjects])
     return f"list_concat({in_envelope}, json_extract_string(payload, {paths}))"
 
 

@@ -22,7 +22,7 @@ from ingestion.load import Loader, pending
 from orchestration.checks import check_stream, plain, stream_check_specs, stream_key
 from orchestration.databases import Row
 from orchestration.engines import Engine, EngineResource
-from orchestration.manifest import Prepared
+from orchestration.manifest import Prepared, columns_of_people
 from orchestration.partitions import DateRange
 from orchestration.publish import SCHEMA, publish
 from orchestration.resources import Progress, Writer
@@ -33,6 +33,8 @@ from orchestration.wording import counted, in_short, not_read
 # The graph reads in one direction: lake -> the systems -> operations -> published.
 LAKE = "lake"
 LEDGER = dg.AssetKey([LAKE, "loads"])
+LOAD_SOURCES = dg.AssetKey([LAKE, "load_sources"])
+FAILED_LOADS = dg.AssetKey([LAKE, "failed_loads"])
 QUARANTINE = dg.AssetKey([LAKE, "quarantine"])
 PUBLISHED_MARTS = dg.AssetKey(["published_marts"])
 
@@ -164,7 +166,12 @@ def _load_metadata(load: Load) -> dict[str, Any]:
 
 def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
     """What each load writes beside its stream: the ledger and the quarantine, as the models see them."""
-    tables = {LEDGER: "Where every row read went, a row a load.", QUARANTINE: "Rows that broke their contract, whole."}
+    tables = {
+        LEDGER: "Where every row read went, a row a load.",
+        LOAD_SOURCES: "Which clients the rows of each load came from.",
+        FAILED_LOADS: "Extracts that could not be loaded, each time it was tried.",
+        QUARANTINE: "Rows that broke their contract, whole.",
+    }
     deps = [stream_key(stream) for stream in streams]
     return [
         dg.AssetSpec(key, deps=deps, group_name=LAKE, kinds={"delta", "raw"}, description=description)
@@ -178,7 +185,8 @@ def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
 def build_model_assets(prepared: Prepared, streams: Sequence[Stream]) -> dg.AssetsDefinition:
     """The dbt models and their tests, built by one dbt invocation."""
     translator = Translator(prepared.lineage)
-    hidden = {field.name for stream in streams for field in stream.envelope if field.subject}
+    hidden = {name for stream in streams for name in (*stream.envelope_subjects, *stream.payload_subjects)}
+    hidden |= columns_of_people(prepared.manifest)
 
     @dbt_assets(
         manifest=prepared.manifest,

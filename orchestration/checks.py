@@ -216,8 +216,8 @@ def collapsed_events(working: Sequence[Row], published: Sequence[Row]) -> Verdic
     events = sum(row["new_collapsed_events"] for row in new)
     return Verdict(
         not new,
-        f"{_list([row['date'] for row in new])}: {counted(events, 'new event')} with a key that is overwritten on every "
-        "repeat; what happened between two extracts is lost"
+        f"{_list([row['date'] for row in new])}: {counted(events, 'new event')} with a key that is overwritten on "
+        "every repeat; what happened between two extracts is lost"
         if new
         else "no new event has a key that is overwritten on every repeat",
         {

@@ -72,6 +72,16 @@ def marts_of(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
+def columns_of_people(manifest: Mapping[str, Any]) -> set[str]:
+    """The columns of models that name people by another name than the contracts give them (`meta.names_a_person`)."""
+    return {
+        name
+        for node in manifest["nodes"].values()
+        for name, column in node.get("columns", {}).items()
+        if column["config"]["meta"].get("names_a_person")
+    }
+
+
 def _compile(project_dir: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="daybook-compile-") as home:
         (Path(home) / "work").mkdir()

@@ -87,6 +87,8 @@ def test_description(props: Mapping[str, Any]) -> str:
             return f"{column} is never null."
         case "accepted_values":
             return f"{column} is one of {', '.join(map(str, given['values']))}."
+        case "relationships":
+            return f"{column} is a {given['field']} of {given['to'].removeprefix('ref(').rstrip(')')}."
         case "within":
             bounds = [
                 f"at {bound} {given[name]}" for bound, name in (("least", "min"), ("most", "max")) if name in given

@@ -145,6 +145,13 @@ def test_streams_and_ledger_are_checked(definitions: dg.Definitions) -> None:
     for name in ("books_balance", "duplicates", "conflicts"):
         assert f"marts/event_ledger:{name}" in checks
         assert f"marts__event_ledger_{name}" in {node.name for node in definitions.resolve_job_def(TRANSFORM).nodes}
+    assert "marts/recommendation_funnel:collapsed_events" in checks
+    for alert in (
+        "rejection_rate_alert", "delivery_lag_alert", "batch_size_alert", "missing_seq_alert", "clock_skew_alert",
+        "late_rate_alert",
+    ):  # fmt: skip
+        assert f"marts/telemetry_quality_daily:{alert}" in checks
+    assert "staging/stg_operations__failed_loads:failed_loads_alert" in checks
 
 
 def test_what_has_to_block_blocks(definitions: dg.Definitions) -> None:

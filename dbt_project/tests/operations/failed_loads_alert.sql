@@ -1,4 +1,4 @@
-{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'telemetry_quality_daily'}}}) }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'stg_operations__failed_loads'}}}) }}
 
 with loads as (
     select

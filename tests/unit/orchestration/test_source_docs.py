@@ -2,7 +2,7 @@
 
 import yaml
 
-from ingestion.lake import LOAD_COLUMNS, QUARANTINE_COLUMNS
+from ingestion.lake import FAILED_COLUMNS, LOAD_COLUMNS, LOAD_KEY, QUARANTINE_COLUMNS, SOURCE_COLUMNS
 from orchestration.source_docs import SOURCES, render
 
 
@@ -17,4 +17,9 @@ def test_the_books_have_the_columns_of_the_lake() -> None:
         for source in document["sources"]
         for table in source["tables"]
     }
-    assert tables == {"loads": list(LOAD_COLUMNS), "quarantine": list(QUARANTINE_COLUMNS)}
+    assert tables == {
+        "loads": list(LOAD_COLUMNS),
+        "load_sources": [*LOAD_KEY, *SOURCE_COLUMNS],
+        "failed_loads": list(FAILED_COLUMNS),
+        "quarantine": list(QUARANTINE_COLUMNS),
+    }

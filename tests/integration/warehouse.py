@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,9 +27,10 @@ _ABOUT_LOADING = {"mart_catalog": {"bytes", "built_at"}}
 class Warehouse:
     """One DAYBOOK_HOME. A rebuild from the same lake is a second one whose `lake` is a link to the first one's."""
 
-    def __init__(self, root: Path, target: Path, lake_of: Warehouse | None = None) -> None:
+    def __init__(self, root: Path, target: Path, lake_of: Warehouse | None = None, project: Path = PROJECT) -> None:
         self.home = Home(root)
         self.target = target  # dbt's target folder; shared, so that the project is parsed once
+        self.project = project
         self.home.work.mkdir(parents=True)
         if lake_of:
             self.home.lake.symlink_to(lake_of.home.lake)
@@ -55,9 +57,9 @@ class Warehouse:
         os.environ["DAYBOOK_HOME"] = str(current)
         paths = [
             "--project-dir",
-            str(PROJECT),
+            str(self.project),
             "--profiles-dir",
-            str(PROJECT),
+            str(self.project),
             "--target-path",
             str(self.target),
             "--log-path",
@@ -71,9 +73,10 @@ class Warehouse:
             node.message for node in result.result if node.status not in ("success", "pass")
         ]
 
-    def build(self, full: bool = False) -> None:
-        """Bring the models up to date, or build them all from the lake."""
-        self.dbt("build", "--resource-type", "seed", "model", *(["--full-refresh"] if full else []))
+    def build(self, full: bool = False, as_of: datetime | None = None) -> None:
+        """Bring the models up to date, or build them all from the lake; as of an instant of one's own, if given."""
+        variables = ["--vars", json.dumps({"as_of": as_of.isoformat(sep=" ")})] if as_of else []
+        self.dbt("build", "--resource-type", "seed", "model", *(["--full-refresh"] if full else []), *variables)
 
     def query(self, sql: str) -> Rows:
         """Rows of a query over the marts (catalog `daybook`) and the models below them (catalog `warehouse`)."""
@@ -82,6 +85,13 @@ class Warehouse:
             con.execute(f"attach '{self.home.marts}' as daybook (read_only)")
             con.execute(f"attach '{self.home.warehouse}' as warehouse (read_only)")
             con.execute("use daybook.marts")
+            result = con.execute(sql)
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def query_warehouse(self, sql: str) -> Rows:
+        """Rows of a compiled query that reads nothing but the models below the marts, or needs no marts to be there."""
+        with duckdb.connect(str(self.home.warehouse), read_only=True) as con:
             result = con.execute(sql)
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -110,7 +120,7 @@ class Warehouse:
     def assert_equals_rebuild(self, context: str) -> None:
         """Build every mart from the same lake in another folder, and compare all rows of all marts."""
         with TemporaryDirectory(dir=self.target.parent) as root:
-            rebuilt = Warehouse(Path(root) / "rebuilt", target=self.target, lake_of=self)
+            rebuilt = Warehouse(Path(root) / "rebuilt", target=self.target, lake_of=self, project=self.project)
             rebuilt.build(full=True)
             assert rebuilt.marts() == self.marts()
             for mart in self.marts():

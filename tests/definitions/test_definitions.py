@@ -24,6 +24,12 @@ MARTS = {
         "daily_user_stats",
         "topic_daily_stats",
         "test_sessions",
+        "draft_analytics",
+        "collaborator_analytics",
+        "leaderboard",
+        "chapter_daily_stats",
+        "ai_block_daily_stats",
+        "error_daily_stats",
         "event_ledger",
         "mart_catalog",
     )

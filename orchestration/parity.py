@@ -191,7 +191,8 @@ def _load(home: Home) -> None:
 def build(home: Home, engine: Engine) -> Mapping[str, Any]:
     """Bring the models of an engine up to date with the lake, as a night does; returns dbt's manifest."""
     engine.prepare(home)
-    command = [dbt_executable(), "--log-level-file", "none", "run", "--target-path", str(engine.artifacts(home))]
+    command = [dbt_executable(), "--log-level-file", "none", "build", "--resource-type", "seed", "model"]
+    command += ["--target-path", str(engine.artifacts(home))]
     began, built, progress, failed = time.monotonic(), 0, Progress(), []
     with subprocess.Popen(
         command,
@@ -212,9 +213,9 @@ def build(home: Home, engine: Engine) -> Mapping[str, Any]:
             if not line.startswith("{"):  # Java has things to say too
                 continue
             event = json.loads(line)
-            if event["info"]["name"] == "LogModelResult":
+            if event["info"]["name"] in ("LogModelResult", "LogSeedResult"):
                 built += 1
-                progress.tell(f"{engine.name}: {built} of {event['data']['total']} models")
+                progress.tell(f"{engine.name}: {built} of {event['data']['total']} models and seeds")
             if event["info"]["level"] == "error":
                 failed.append(event["info"]["msg"].strip())
     if dbt.returncode:

@@ -12,10 +12,12 @@ with attempts as (
     select
         question_id,
         {{ week_of('attempted_at') }} as week_start,
-        case
-            when time_to_answer_seconds > {{ var('longest_answer_seconds') }} then {{ var('longest_answer_seconds') }}
-            else cast(floor(time_to_answer_seconds) as bigint)
-        end as answer_seconds
+        cast(
+            case
+                when time_to_answer_seconds > {{ var('longest_answer_seconds') }} then {{ var('longest_answer_seconds') }}
+                else floor(time_to_answer_seconds)
+            end as bigint
+        ) as answer_seconds
     from {{ touched_rows(
         ref('question_attempts'), columns={'week_start': week_of('read.attempted_at')}, time='attempted_at', days=range(7)
     ) }}

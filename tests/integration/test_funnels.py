@@ -11,18 +11,17 @@ from tests.reference import SHIPPED, Funnel, assert_same, build
 from tests.reference.histories import history
 
 NINTH = Funnel(
-    name="read_then_answer",
+    name="start_then_answer",
     system="study",
-    steps=("material_read", "question_submit", "xp_earned"),
+    steps=("session_start", "question_submit"),
     window=timedelta(hours=2),
     entity=("user_id",),
     exclusions=("session_end",),
 )
 ROWS = """\
-read_then_answer,1,step,study,material_read,2,user_id
-read_then_answer,2,step,study,question_submit,2,user_id
-read_then_answer,3,step,study,xp_earned,2,user_id
-read_then_answer,,exclusion,study,session_end,2,user_id
+start_then_answer,1,step,study,session_start,2,user_id
+start_then_answer,2,step,study,question_submit,2,user_id
+start_then_answer,,exclusion,study,session_end,2,user_id
 """
 
 
@@ -31,7 +30,7 @@ def test_a_ninth_funnel_takes_rows_alone(tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target", project=project)
-    nights = iter(history(3, nights=3))
+    nights = iter(history(2, nights=3))
 
     def night() -> None:
         arrived = next(nights)
@@ -49,7 +48,7 @@ def test_a_ninth_funnel_takes_rows_alone(tmp_path: Path) -> None:
         seed.write(ROWS)
     funnels = (*SHIPPED, NINTH)
     night()
-    of_the_ninth = [row for row in warehouse.mart("funnel_attempts") if row["funnel"] == "read_then_answer"]
+    of_the_ninth = [row for row in warehouse.mart("funnel_attempts") if row["funnel"] == "start_then_answer"]
     assert {row["outcome"] for row in of_the_ninth} >= {"completed", "abandoned", "dropped"}
     warehouse.assert_equals_rebuild("with a ninth funnel")
     warehouse.dbt("test", "--select", "funnels_are_declared_well", "funnel_entities_are_staging_columns")

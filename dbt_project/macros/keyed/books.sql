@@ -78,7 +78,7 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 {%- endmacro %}
 
 {# Raised when a macro that the models share changes what they say, so that every warehouse is built in full once. #}
-{% macro keyed_version() %}{{ return('2') }}{% endmacro %}
+{% macro keyed_version() %}{{ return('3') }}{% endmacro %}
 
 {# What a model's rows depend on besides its producers: its own code, the project's settings, and on the lake the contracts. As-of has a rule of its own. #}
 {% macro keyed_settings() %}

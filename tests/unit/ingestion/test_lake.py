@@ -169,7 +169,7 @@ def test_every_stream_has_a_typed_view_before_anything_is_loaded(home: Home, con
         described = con.execute(f"describe lake.raw.{stream.system}_{stream.name}").fetchall()
         expected = [(name, type_) for name, type_, _ in raw_columns(stream)]
         assert [row[:2] for row in described] == [*expected, ("load_id", "VARCHAR"), ("extract_date", "DATE")]
-    for view in ("loads", "quarantine", "failed_loads"):
+    for view in ("loads", "load_sources", "quarantine", "failed_loads"):
         assert con.execute(f"from lake.raw.{view}").fetchall() == []
     assert not home.lake.exists()
 

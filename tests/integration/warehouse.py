@@ -48,8 +48,8 @@ class Warehouse:
             if extract.extract_date == extract_date:
                 load_extract(self.home, extract)
 
-    def dbt(self, *arguments: str) -> None:
-        """Run dbt here; fails with what dbt printed."""
+    def dbt(self, *arguments: str) -> dict[str, str]:
+        """Run dbt here; fails with what dbt printed. Gives the status of each node by its name."""
         # Always the same path: dbt would parse the whole project again where the profile names another one.
         current = self.target.parent / "current"
         current.unlink(missing_ok=True)
@@ -72,6 +72,7 @@ class Warehouse:
         assert result.success, result.exception or [
             node.message for node in result.result if node.status not in ("success", "pass")
         ]
+        return {done.node.name: str(done.status) for done in result.result if hasattr(done, "node")}
 
     def build(self, full: bool = False, as_of: datetime | None = None) -> None:
         """Bring the models up to date, or build them all from the lake; as of an instant of one's own, if given."""

@@ -261,8 +261,8 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Attach the in-memory database `lake`: views over the active loads, as of now.
 
     `lake.raw.<system>_<stream>` for every stream of every contract, empty where nothing was loaded; `lake.raw.loads`,
-    `lake.raw.load_sources`, `lake.raw.quarantine`, `lake.raw.failed_loads`, and `lake.raw.contracts` with the hash of
-    each system's contract of today. Called again, it shows what is active then.
+    `lake.raw.load_sources`, `lake.raw.quarantine`, `lake.raw.failed_loads`; and of the contracts of today
+    `lake.raw.contracts` with the hash of each, and `lake.raw.event_types`. Called again, it shows what is active then.
     """
     lake = Lake(home)
     con.execute("attach if not exists ':memory:' as lake")
@@ -288,6 +288,8 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
         f"create or replace view lake.raw.failed_loads as select {_names(FAILED_COLUMNS)}"
         f" from ({ledger}) where status = 'failed'"
     )
+    types = ", ".join(f"({quoted(system)}, {quoted(name)})" for system, name in event_types())
+    con.execute(f"create or replace view lake.raw.event_types as from (values {types}) as _(system, event_type)")
     contracts = ", ".join(f"({quoted(c.system)}, {quoted(c.sha256)})" for c in load_contracts().values())
     con.execute(f"create or replace view lake.raw.contracts as from (values {contracts}) as _(system, sha256)")
     quarantine = lake.quarantine.rows_of(lake.quarantine.files())
@@ -315,6 +317,12 @@ def find_stream(system: str, stream: str) -> Stream:
 def all_streams() -> list[Stream]:
     """The streams of every contract."""
     return [stream for contract in load_contracts().values() for stream in contract.streams]
+
+
+def event_types() -> list[tuple[str, str]]:
+    """The event types of every system, by system and name."""
+    named = {(stream.system, event_type.name) for stream in all_streams() for event_type in stream.event_types}
+    return sorted(named)
 
 
 def _names(columns: Columns) -> str:

@@ -25,6 +25,7 @@ from ingestion.lake import (
     Lake,
     Table,
     all_streams,
+    event_types,
     load_of,
 )
 
@@ -65,6 +66,8 @@ def show_lake(home: Home, reader: Reader, root: str) -> Iterator[str]:
     yield from _show(
         home, reader, root, lake.quarantine, lake.quarantine.files(), "quarantine", QUARANTINE_COLUMNS, is_active
     )
+    types = ", ".join(f"({literal(system)}, {literal(name)})" for system, name in event_types())
+    yield f"create or replace view {SCHEMA}.event_types as select * from values {types} as types (system, event_type)"
     contracts = ", ".join(f"({literal(c.system)}, {literal(c.sha256)})" for c in load_contracts().values())
     yield f"create or replace view {SCHEMA}.contracts as select * from values {contracts} as contracts (system, sha256)"
 

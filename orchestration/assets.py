@@ -35,6 +35,7 @@ LAKE = "lake"
 LEDGER = dg.AssetKey([LAKE, "loads"])
 LOAD_SOURCES = dg.AssetKey([LAKE, "load_sources"])
 FAILED_LOADS = dg.AssetKey([LAKE, "failed_loads"])
+EVENT_TYPES = dg.AssetKey([LAKE, "event_types"])
 QUARANTINE = dg.AssetKey([LAKE, "quarantine"])
 PUBLISHED_MARTS = dg.AssetKey(["published_marts"])
 
@@ -170,6 +171,7 @@ def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
         LEDGER: "Where every row read went, a row a load.",
         LOAD_SOURCES: "Which clients the rows of each load came from.",
         FAILED_LOADS: "Extracts that could not be loaded, each time it was tried.",
+        EVENT_TYPES: "The event types that the contracts of today declare.",
         QUARANTINE: "Rows that broke their contract, whole.",
     }
     deps = [stream_key(stream) for stream in streams]
@@ -236,7 +238,7 @@ def _chosen(engine: EngineResource, home: Home) -> Engine:
 
 def _count_events(events: Sequence[object]) -> str:
     checked = [event for event in events if isinstance(event, dg.AssetCheckResult)]
-    failed = sum(not check.passed for check in checked)
+    failed = sum(not check.passed and check.severity is dg.AssetCheckSeverity.ERROR for check in checked)
     built = sum(isinstance(event, dg.Output) for event in events)
     told = f"transform: {counted(built, 'model')} built, {counted(len(checked), 'test')} run"
     return told + (f", {failed} failed" if failed else "")

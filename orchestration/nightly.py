@@ -37,6 +37,8 @@ from orchestration.wording import counted, not_read
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 # The tag that says by which command a run was started.
+_COLUMNS_OF_A_SAMPLE = 4  # of a failing row, as the summary shows it
+
 _COMMAND_TAG = "daybook/command"
 
 
@@ -212,7 +214,10 @@ def _counted(books: Sequence[Row]) -> str:
 def _mart_lines(home: Home) -> list[str]:
     lines = ["", "marts"]
     rows = mart_rows(home)
-    return [*lines, *(f"  {name:<24} {count:>12,}" for name, count in rows.items())] if rows else [*lines, "  none yet"]
+    if not rows:
+        return [*lines, "  none yet"]
+    width = max(map(len, rows))
+    return [*lines, *(f"  {name:<{width}} {count:>12,}" for name, count in rows.items())]
 
 
 def _check_lines(night: Night) -> list[str]:
@@ -235,12 +240,22 @@ def _is_error(check: dg.AssetCheckEvaluation) -> bool:
 
 
 def _reason(night: Night, check: dg.AssetCheckEvaluation) -> str:
-    """What our own checks found; of a dbt test, how many rows failed and the first sentence of what it says."""
+    """What our own checks found; of a dbt test, how many rows failed, one of them, and the first sentence about it."""
     rows = check.metadata.get("dagster_dbt/failed_row_count")
     if check.description or rows is None:
         return check.description or ""
     about = night.descriptions.get(check.asset_check_key, "").partition(". ")[0].rstrip(".")
-    return f"{counted(int(str(rows.value)), 'failing row')}" + (f" ({about})" if about else "")
+    told = counted(int(str(rows.value)), "failing row")
+    sample = check.metadata.get("sample")
+    if isinstance(sample, dg.TableMetadataValue) and sample.records:
+        told += f", such as {_row_in_short(sample.records[0].data)}"
+    return told + (f" ({about})" if about else "")
+
+
+def _row_in_short(row: Mapping[str, object]) -> str:
+    """The first columns of a row that say something."""
+    said = [f"{name} {value}" for name, value in row.items() if value is not None]
+    return ", ".join(said[:_COLUMNS_OF_A_SAMPLE])
 
 
 def write_demo_where_nothing_is(home: Home) -> None:

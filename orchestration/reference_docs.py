@@ -15,8 +15,8 @@ from typing import Any
 
 from ingestion.contract import Contract, Field, Stream, load_contracts
 from ingestion.privacy import MAX_GRAIN_LENGTH
+from orchestration.checks import MART_CHECKS
 from orchestration.manifest import marts_of, prepare
-from orchestration.translator import test_description
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -182,7 +182,7 @@ def _mart(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     if used_by:
         facts.append(("used by", ", ".join(sorted(exposure["label"] or exposure["name"] for exposure in used_by))))
     columns = [(f"`{name}`", column["data_type"], column["description"]) for name, column in mart["columns"].items()]
-    checks = sorted({(test["name"], test_description(test)) for test in tests if _kind(test) is None})
+    checks = sorted({*_own_tests(mart, manifest), *_asset_checks(mart)})
     return "\n".join(
         [
             f"# {mart['name']}\n",
@@ -193,6 +193,23 @@ def _mart(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
             *(["## Checks\n", _table(("check", "what it holds"), checks)] if checks else []),
         ]
     )
+
+
+def _own_tests(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The tests that say what they hold in words of their own: those on the mart, and those that are shown at it."""
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "test" and node["description"]:
+            shown_at = node["config"]["meta"].get("dagster", {}).get("ref", {}).get("name")
+            if mart["unique_id"] in node["depends_on"]["nodes"] or shown_at == mart["name"]:
+                yield node["name"], node["description"]
+
+
+def _asset_checks(mart: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The checks that are no tests of dbt."""
+    for check in MART_CHECKS:
+        for spec in check.check_specs:
+            if spec.asset_key.path[-1] == mart["name"]:
+                yield spec.name, spec.description or ""
 
 
 def _kind(test: Mapping[str, Any]) -> str | None:

@@ -44,7 +44,7 @@ class Translator(DagsterDbtTranslator):
         return spec and dg.AssetCheckSpec(
             spec.name,
             asset=spec.asset_key,
-            description=test_description(self.get_resource_props(manifest, unique_id)),
+            description=_test_description(self.get_resource_props(manifest, unique_id)),
             additional_deps=spec.additional_deps,
             blocking=spec.blocking,
             metadata=spec.metadata,
@@ -74,7 +74,7 @@ class Translator(DagsterDbtTranslator):
         )
 
 
-def test_description(props: Mapping[str, Any]) -> str:
+def _test_description(props: Mapping[str, Any]) -> str:
     """What the project says of the test; of one on a column what it tests, which its name says badly."""
     if props.get("description"):
         return str(props["description"])

@@ -55,7 +55,7 @@ def test_a_ninth_funnel_takes_rows_alone(tmp_path: Path) -> None:
 
 
 def test_a_funnel_that_is_declared_badly_is_refused(tmp_path: Path) -> None:
-    """Two windows, a gap in the steps, a type twice, and an entity that is no column: each is named."""
+    """Two windows, a gap in the steps, a type twice, an entity that is no column, a misspelt type: each is named."""
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     with (project / "seeds" / "funnels.csv").open("a") as seed:
@@ -63,15 +63,17 @@ def test_a_funnel_that_is_declared_badly_is_refused(tmp_path: Path) -> None:
         seed.write("b,1,step,study,quiz_start,1,user_id\nb,3,step,study,quiz_complete,1,user_id\n")
         seed.write("c,1,step,study,quiz_start,1,user_id\nc,2,step,study,quiz_start,1,user_id\n")
         seed.write("d,1,step,textbook,chapter_visit,1,user_id+learner\n")
+        seed.write("e,1,step,study,search_preformed,1,user_id\n")
     warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target", project=project)
     warehouse.dbt("seed")
-    warehouse.dbt("compile", "--select", "funnels_are_declared_well", "funnel_entities_are_staging_columns")
+    tests = ("funnels_are_declared_well", "funnel_entities_are_staging_columns", "funnel_event_types_are_known")
+    warehouse.dbt("compile", "--select", *tests)
     compiled = warehouse.target / "compiled" / "daybook" / "tests" / "funnels"
-    faults = warehouse.query_warehouse((compiled / "funnels_are_declared_well.sql").read_text())
+    faults, parts, types = (warehouse.query_warehouse((compiled / f"{test}.sql").read_text()) for test in tests)
     assert {(row["funnel"], row["fault"]) for row in faults} == {
         ("a", "names more than one window"),
         ("b", "steps are not numbered 1, 2, ..."),
         ("c", "names the event type quiz_start twice"),
     }
-    parts = warehouse.query_warehouse((compiled / "funnel_entities_are_staging_columns.sql").read_text())
     assert [(row["funnel"], row["part"]) for row in parts] == [("d", "learner")]
+    assert [(row["funnel"], row["event_type"]) for row in types] == [("e", "search_preformed")]

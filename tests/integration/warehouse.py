@@ -15,6 +15,7 @@ from dbt.cli.main import dbtRunner
 
 from ingestion.extracts import discover
 from ingestion.home import Home
+from ingestion.lake import attach_lake
 from ingestion.load import load_extract, pending
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -91,8 +92,10 @@ class Warehouse:
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def query_warehouse(self, sql: str) -> Rows:
-        """Rows of a compiled query that reads nothing but the models below the marts, or needs no marts to be there."""
-        with duckdb.connect(str(self.home.warehouse), read_only=True) as con:
+        """Rows of a compiled query over the lake and the models below the marts."""
+        with duckdb.connect() as con:
+            con.execute(f"attach '{self.home.warehouse}' as warehouse (read_only)")
+            attach_lake(con, self.home)
             result = con.execute(sql)
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -1,11 +1,20 @@
 {#
-No row of the last `alert_days` extract dates before as-of has a value above (or below) its threshold. It returns those that do. Older dates were
-told of when they were new.
+No row of the last `alert_days` extract dates before as-of has a value above (or below) its threshold. It returns those that do. Older dates
+were told of when they were new. Rows that nobody could attribute (`-` beside a system's sources) are left out: what cannot be read is always
+rejected, and the stream's own check of rejections tells of it.
 #}
 {% test alert(model, column_name, above=none, below=none) %}
+with telemetry as (
+    select
+        *,
+        count(*) over (partition by system, extract_date) as sources
+    from {{ model }}
+)
+
 select *
-from {{ model }}
+from telemetry
 where
     extract_date >= (select cast({{ days_after('cast(as_of as date)', '-' ~ var('alert_days')) }} as date) from {{ ref('int_as_of') }})
-    and ({{ column_name }} {% if above is not none %}> {{ above }}{% else %}< {{ below }}{% endif %})
+    and (source != '-' or sources = 1)
+    and {{ column_name }} {% if above is not none %}> {{ above }}{% else %}< {{ below }}{% endif %}
 {% endtest %}

@@ -171,6 +171,8 @@ def test_every_stream_has_a_typed_view_before_anything_is_loaded(home: Home, con
         assert [row[:2] for row in described] == [*expected, ("load_id", "VARCHAR"), ("extract_date", "DATE")]
     for view in ("loads", "load_sources", "quarantine", "failed_loads"):
         assert con.execute(f"from lake.raw.{view}").fetchall() == []
+    named = con.execute("select event_type from lake.raw.event_types where system = 'recommendation'").fetchall()
+    assert {name for (name,) in named} == {"impression", "tap", "start", "complete", "abandon"}
     assert not home.lake.exists()
 
 

@@ -21,5 +21,6 @@ def test_the_books_have_the_columns_of_the_lake() -> None:
         "loads": list(LOAD_COLUMNS),
         "load_sources": [*LOAD_KEY, *SOURCE_COLUMNS],
         "failed_loads": list(FAILED_COLUMNS),
+        "event_types": [("system", "VARCHAR"), ("event_type", "VARCHAR")],
         "quarantine": list(QUARANTINE_COLUMNS),
     }

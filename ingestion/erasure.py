@@ -8,6 +8,7 @@ Who is erased is kept as keyed hashes; the key lies outside the lake, so that a 
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import secrets
@@ -32,15 +33,18 @@ from ingestion.validation import subjects_sql
 from ingestion.values import quote_list
 
 _UUID = re.compile(UUID_FORM)
-# Where an id may stand in a row that could not be read: between quotes, between commas, among no marks at all, or as a
-# part of a key that was made of several ids.
+# Where an id may stand in a row that could not be read: between quotes, between commas, among no marks at all, before a
+# full stop.
 _CANDIDATES = (
     re.compile(r'[^"\\]+'),
     re.compile(r"[^,\r\n]+"),
     re.compile(r"[^\s\"',:;{}\[\]\\]+"),
-    re.compile(r"[^\s\"',:;{}\[\]\\|_]+"),
+    re.compile(r"\w+(?:[.-]\w+)*"),
     _UUID,
 )
+# A key may be made of several ids, which may hold what joins them: so it is any part of it between two of these.
+_JOINT = re.compile(r"[:_|-]")
+_MOST_JOINTS = 24
 
 
 def secret_key(home: Home) -> bytes:
@@ -59,7 +63,9 @@ def erased_subjects(home: Home) -> frozenset[str]:
 
 def mentions(text: str, erased: frozenset[str], key: bytes) -> bool:
     """Whether a row as it came mentions one of the erased: in its values if it is JSON, in its text if it is not."""
-    candidates = (candidate for part in _texts(text) for pattern in _CANDIDATES for candidate in pattern.findall(part))
+    parts = list(_texts(text))
+    candidates = {candidate for part in parts for pattern in _CANDIDATES for candidate in pattern.findall(part)}
+    candidates |= {span for part in parts for word in {part, *part.split()} for span in _spans(word)}
     return any(keyed_hash(key, form) in erased for form in {form for found in candidates for form in id_forms(found)})
 
 
@@ -145,6 +151,14 @@ def _names(stream: Stream, subject_id: str) -> str:
     if _UUID.fullmatch(subject_id):
         named = f"list_transform({named}, lambda id: lower(id))"
     return f"list_has_any({named}, {quote_list(sorted(id_forms(subject_id)))})"
+
+
+def _spans(word: str) -> Iterator[str]:
+    """The parts of a key between any two joints; of a word with very many none, as no key has so many."""
+    joints = [match.start() for match in itertools.islice(_JOINT.finditer(word), _MOST_JOINTS + 1)]
+    if joints and len(joints) <= _MOST_JOINTS:
+        starts, ends = [0, *(at + 1 for at in joints)], [*joints, len(word)]
+        yield from (word[start:end] for start in starts for end in ends if start < end)
 
 
 def _texts(row: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ EMAIL_FORM = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 UUID_FORM = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 
 _ANY_EMAIL = re.compile(EMAIL_FORM)
+_MAYBE_IPV6 = re.compile(r"(?<![\w:])[0-9a-fA-F:]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?![\w:])")
 _ANY_IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 
 # Every pattern starts where a run begins: one that is tried at each character of a long run would be quadratic.
@@ -45,8 +46,10 @@ def keyed_hash(key: bytes, text: str) -> str:
 
 
 def holds_address(text: str) -> bool:
-    """Whether a short text holds an e-mail address or an IPv4 address, or is an IPv6 address."""
-    return bool(_ANY_EMAIL.search(text) or _ANY_IPV4.search(text)) or (":" in text and truncate_ip(text) is not None)
+    """Whether a short text holds an e-mail address or an IP address."""
+    if _ANY_EMAIL.search(text) or _ANY_IPV4.search(text):
+        return True
+    return any(truncate_ip(part) is not None for part in _MAYBE_IPV6.findall(text))
 
 
 def scrub(text: str) -> str:

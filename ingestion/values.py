@@ -199,7 +199,7 @@ def _valid_id(j: str) -> str:
     value = f"json_extract_string({j}, '$')"
     return f"""CASE WHEN regexp_full_match({j}, {quoted(_PLAIN_ID)}) THEN true
         ELSE {is_text(j)} AND length({value}) BETWEEN 1 AND 128
-            AND NOT regexp_matches({value}, '\\p{{Cc}}') AND NOT regexp_full_match({value}, {quoted(EMAIL_FORM)}) END"""
+            AND NOT regexp_matches({value}, '\\p{{Cc}}') AND NOT regexp_matches({value}, {quoted(EMAIL_FORM)}) END"""
 
 
 def _short(field: Field, j: str) -> str:

@@ -150,6 +150,21 @@ def test_whether_a_broken_row_mentions_a_person(text: str, found: bool) -> None:
     assert mentions(text, frozenset({keyed_hash(b"key", "u-1")}), b"key") is found
 
 
+@pytest.mark.parametrize(
+    "person", ["kid7", "kid-7", "kid_7", "kid.7", "ki d", "k|7", "8b0e8f5e-5c1f-4c9e-9d65-3a1a2f6d7c01"]
+)
+@pytest.mark.parametrize("joint", [":", "-", "_", "|"])
+def test_a_person_in_a_key_that_was_made_of_ids(person: str, joint: str) -> None:
+    """A row without its learner's field was once kept where the key was joined by what the id holds."""
+    row = json.dumps({"event_key": joint.join((person, "tap", "r1")), "event": "tap"})
+    assert mentions(row, frozenset({keyed_hash(b"key", person)}), b"key")
+    assert not mentions(row, frozenset({keyed_hash(b"key", "kid8")}), b"key")
+
+
+def test_a_person_before_a_full_stop() -> None:
+    assert mentions('{"note": "seen by VICTIM_77!"}', frozenset({keyed_hash(b"key", "VICTIM_77")}), b"key")
+
+
 def test_the_command(loaded: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("DAYBOOK_HOME", str(loaded.root))
     assert cli.main(["erase", GONE]) == 0

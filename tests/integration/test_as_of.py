@@ -41,7 +41,7 @@ def test_as_of_within_a_day_long_ago_and_far_ahead(tmp_path: Path) -> None:
             assert_same(mart, expected, warehouse.mart(mart), context=f"as of {as_of}")
         changed |= {mart for mart in before if warehouse.contents(mart) != before[mart]}
     assert changed <= LOOKS_BACK
-    assert changed >= {"leaderboard", "user_gamification", "weekly_user_stats", "funnel_attempts"}
+    assert changed >= {"leaderboard", "user_learning_metrics", "weekly_user_stats", "funnel_attempts"}
 
     warehouse.build()
     assert {mart for mart in before if warehouse.contents(mart) != before[mart]} == set()

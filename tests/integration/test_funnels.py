@@ -21,7 +21,7 @@ NINTH = Funnel(
 ROWS = """\
 start_then_answer,1,step,study,session_start,2,user_id
 start_then_answer,2,step,study,question_submit,2,user_id
-start_then_answer,,exclusion,study,session_end,2,user_id
+start_then_answer,0,exclusion,study,session_end,2,user_id
 """
 
 

@@ -60,14 +60,6 @@ having count(*) > 1
 
 union all
 
-select
-    funnel,
-    'has an exclusion with a step' as fault
-from declared
-where role = 'exclusion' and step is not null
-
-union all
-
 -- `recommendation_funnel` reads the recommendation from the second part of the entity.
 select
     funnel,
@@ -77,5 +69,10 @@ where
     funnel = 'recommendation'
     and not (
         entity = 'child_id+recommendation_id'
-        and (role = 'exclusion' or (step, event_type) in ((1, 'tap'), (2, 'start'), (3, 'complete')))
+        and (
+            role = 'exclusion'
+            or (step = 1 and event_type = 'tap')
+            or (step = 2 and event_type = 'start')
+            or (step = 3 and event_type = 'complete')
+        )
     )

@@ -2,11 +2,11 @@
 
 select
     funnel,
-    step,
+    case when role = 'step' then step end as step,
     role,
     system,
     event_type,
     window_hours,
     entity,
-    max(step) over (partition by funnel) as steps
+    max(case when role = 'step' then step end) over (partition by funnel) as steps
 from {{ ref('funnels') }}

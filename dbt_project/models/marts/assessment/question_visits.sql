@@ -74,7 +74,7 @@ answers as (
             visits.session_id = placed.session_id
             and visits.question_id = placed.question_id
             and visits.place < placed.place
-            and (visits.end_place is null or placed.place < visits.end_place)
+            and (visits.end_place is null or visits.end_place > placed.place)
     where placed.event_type in ('ANSWER_SELECTED', 'ANSWER_CHANGED')
     group by visits.visit_id
 ),
@@ -101,7 +101,8 @@ select
     visits.question_id,
     visits.viewed_at,
     visits.ended_at,
-    {{ seconds(microseconds_between('visits.viewed_at', 'visits.ended_at') ~ ' - coalesce(blurred.blur_microseconds, 0)') }} as visible_seconds,
+    {{ seconds(microseconds_between('visits.viewed_at', 'visits.ended_at') ~ ' - coalesce(blurred.blur_microseconds, 0)') }}
+        as visible_seconds,
     answers.visit_id is not null as is_answered,
     coalesce(answers.changes, 0) > 0 as is_changed
 from visits

@@ -32,6 +32,14 @@ Counts and sums are 0 where there is nothing. *As-of* is the end of the newest l
 which the marts speak.
 """
 
+_TYPES = """\
+Types of fields: `id` is opaque text of 1 to 128 characters, `uuid` an id in the 8-4-4-4-12 form, `int` a whole number
+of 64 bits, `decimal` a number, `timestamp` an ISO instant (UTC where it names no zone), `any` whatever JSON can say. A row
+that breaks its contract is quarantined with the first reason that applies: `malformed`, `batch_too_large`,
+`unknown_event_type`, `missing_field`, `invalid_field`, `payload_too_large` (more than 4,096 bytes),
+`timestamp_out_of_range` (before 2000, or more than 24 hours after the end of the extract date).
+"""
+
 _PRIVACY = {
     "id": "identifier",
     "free_text": "free text: stored are its length and a keyed hash",
@@ -70,7 +78,7 @@ def _index(contracts: Sequence[Contract], marts: Sequence[Mapping[str, Any]]) ->
         ]
         parts += [f"### {domain.capitalize()}\n", _table(("mart", "what a row is"), rows)]
     rows = [(f"[{contract.system}](systems/{contract.system}.md)", contract.description) for contract in contracts]
-    return "\n".join([*parts, "## Source systems\n", _table(("system", "what it delivers"), rows)])
+    return "\n".join([*parts, "## Source systems\n", _table(("system", "what it delivers"), rows), _TYPES])
 
 
 # Systems

@@ -1,0 +1,18 @@
+{{ config(meta={'dagster': {'ref': {'name': 'assessment_question_stats'}}}) }}
+
+with assessment_question_stats as (
+    select
+        question_id,
+        sessions_viewed
+    from {{ ref('assessment_question_stats') }}
+),
+
+question_visits as (
+    select
+        question_id,
+        count(distinct session_id) as sessions_viewed
+    from {{ ref('question_visits') }}
+    group by question_id
+)
+
+{{ rows_that_disagree('assessment_question_stats', 'question_visits', ['question_id'], ['sessions_viewed']) }}

@@ -33,11 +33,11 @@ which the marts speak.
 """
 
 _TYPES = """\
-Types of fields: `id` is opaque text of 1 to 128 characters, `uuid` an id in the 8-4-4-4-12 form, `int` a whole number
-of 64 bits, `decimal` a number, `timestamp` an ISO instant (UTC where it names no zone), `any` whatever JSON can say. A row
-that breaks its contract is quarantined with the first reason that applies: `malformed`, `batch_too_large`,
-`unknown_event_type`, `missing_field`, `invalid_field`, `payload_too_large` (more than 4,096 bytes),
-`timestamp_out_of_range` (before 2000, or more than 24 hours after the end of the extract date).
+Types of fields: `id` is opaque text of 1 to 128 characters, `uuid` an id in the 8-4-4-4-12 form, `int` a whole
+number of 64 bits, `decimal` a number, `timestamp` an ISO instant (UTC where it names no zone), `any` whatever JSON
+can say. A row that breaks its contract is quarantined with the first reason that applies: `malformed`,
+`batch_too_large`, `unknown_event_type`, `missing_field`, `invalid_field`, `payload_too_large` (more than 4,096
+bytes), `timestamp_out_of_range` (before 2000, or more than 24 hours after the end of the extract date).
 """
 
 _PRIVACY = {

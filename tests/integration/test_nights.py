@@ -11,12 +11,12 @@ from tests.reference import assert_same, build
 from tests.reference.histories import history
 
 
-@pytest.mark.parametrize(("seed", "learners"), [(1, 3), (2, 16)])
-def test_ten_nights_equal_a_rebuild_and_the_reference(seed: int, learners: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "learners", "nights"), [(1, 3, 10), (2, 16, 5)])
+def test_nights_equal_a_rebuild_and_the_reference(seed: int, learners: int, nights: int, tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "nightly", target=tmp_path / "target")
     deeds: set[str] = set()
     out_of_order = crossed_midnight = late = 0
-    for night in history(seed, nights=10, snapshots=True, learners=learners):
+    for night in history(seed, nights=nights, snapshots=True, learners=learners):
         known = [load.extract_date for load in night.loads()]
         out_of_order += min(night.dates()) < max(known)
         deeds |= {line.split()[0] for line in night.story}

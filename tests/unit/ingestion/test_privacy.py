@@ -113,8 +113,27 @@ def test_protect() -> None:
         ("Foo::bar failed", False),
         ("version 1.2.3", False),
         ("1.2.3.4.5", False),
+        ("ip 10.9.8.7.", True),
+        ("host10.1.2.3.example", True),
+        ("10.1.2.3refused", True),
+        ("x 2001:db8::1.", True),
+        ("addr2001:db8::1", True),
+        ("client:fe80::1: refused", True),
+        ("2001:db8:0:0:0:0:0:1:443", True),
+        ("dead::beef", True),
+        ("v1.2.3.", False),
+        ("at 10:20:30.", False),
+        ("at10:20:30", False),
+        ("2026-01-05T10:20:30.123456Z", False),
+        ("aa:bb:cc:dd:ee:ff", False),
+        ("std::vector", False),
+        ("Api::V1::NotFound", False),
+        ("schema::add", False),
     ],
 )
 def test_addresses_in_short_texts(text: str, found: bool) -> None:
-    """IP addresses in answers and devices once stood in the marts as they came."""
+    """IP addresses in answers and devices once stood in the marts as they came.
+
+    Later those did that end a sentence, are followed by a word or cling to one: "ip 10.9.8.7." was an error type.
+    """
     assert holds_address(text) is found

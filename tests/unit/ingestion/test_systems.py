@@ -209,11 +209,14 @@ def test_columns_and_free_text_of_textbook() -> None:
         ("x" * 65, "other"),
         ("from kim@example.com", "other"),
         ("10.1.2.3", "other"),
+        ("ip 10.9.8.7.", "other"),
+        ("addr2001:db8::1", "other"),
         (404, "404"),
         (["a"], '["a"]'),
     ],
 )
 def test_grains(value: Any, grain: str) -> None:
+    """An address that a full stop or a word follows stood in `error_daily_stats` as it came."""
     docs = [textbook("ai_block_used", {**AI, "block_type": value}), textbook("error_event", {"error_type": value})]
     verdicts = run(TEXTBOOK, docs)
     used, error = verdicts.accepted

@@ -60,7 +60,7 @@ def holds_address(text: str) -> bool:
 
 
 def scrub(text: str) -> str:
-    """A text with e-mail addresses, phone numbers, card numbers, query strings and long runs of digits replaced.
+    """A text with e-mail and IP addresses, phone and card numbers, query strings and long runs of digits replaced.
 
     UUIDs stay: they are what an engineer looks for, and name nobody to others.
     """
@@ -68,6 +68,9 @@ def scrub(text: str) -> str:
         text = _WORD.sub(_without_query, text)
     if "@" in text:
         text = _EMAIL.sub("[email]", text)
+    text = _IPV4.sub("[ip]", text)
+    if ":" in text:
+        text = _IPV6.sub("[ip]", text)
     parts = _UUID.split(text)  # every second one is a UUID
     parts[::2] = [_DIGITS.sub("[number]", _PHONE.sub("[phone]", _CARD.sub("[card]", part))) for part in parts[::2]]
     return "".join(parts)

@@ -63,7 +63,27 @@ def test_scrubbing(text: str, scrubbed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", "a@", "1 ", "a.", "?", "://", "a-b.", "(", "1", "+", "x?", "www.a/", "mailto:", "a1-", "1.", "a:", "1:", "1111:"]
+    "unit",
+    [
+        "a",
+        "a@",
+        "1 ",
+        "a.",
+        "?",
+        "://",
+        "a-b.",
+        "(",
+        "1",
+        "+",
+        "x?",
+        "www.a/",
+        "mailto:",
+        "a1-",
+        "1.",
+        "a:",
+        "1:",
+        "1111:",
+    ],
 )
 def test_scrubbing_is_linear(unit: str) -> None:
     """One hostile line must not stop a night: a pattern tried anew at each character would take minutes here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ from orchestration.instance import bury_dead_runs
 from orchestration.jobs import JOBS, LOAD, load_config
 from orchestration.partitions import DateRange, build_extract_dates
 from orchestration.planning import look, runs_of_the_night
-from orchestration.resources import PROCESS_TAG, HomeResource, Writer
+from orchestration.resources import PROCESS_TAG, HomeResource, Progress, Writer
 
 EVENTS = dg.AssetKey(["study", "events"])
 TOPICS = dg.AssetKey(["study", "topics"])
@@ -91,6 +92,21 @@ def test_a_range_in_one_run(definitions: dg.Definitions, home: Home) -> None:
     assert result.success
     assert loaded(result) == ["2026-03-01", "2026-03-02", "2026-03-04"]
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+
+
+def test_progress_says_what_is_loaded(home: Home) -> None:
+    """A night with snapshots told "load study/topics: 1 of 1 date" again and again, and not of which."""
+    out = io.StringIO()
+    writer, progress = Writer(root=str(home.root)), Progress(out)
+    definitions = build_defs(home=HomeResource(root=str(home.root)), writer=writer, progress=progress)
+    deliver(home, 1)
+    deliver(home, 3, rows=2)
+    (home.landing / "study" / "2026-03-03" / "topics.ndjson").write_text("")
+    load(definitions, 1, 3)
+    assert sorted(out.getvalue().splitlines()) == [
+        "load study/events 2026-03-01 to 2026-03-03: 2 of 2 dates, 5 rows",
+        "load study/topics 2026-03-03: 0 rows",
+    ]
 
 
 def test_only_the_dates_of_the_run(definitions: dg.Definitions, home: Home) -> None:

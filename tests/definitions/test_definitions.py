@@ -12,6 +12,7 @@ import pytest
 from dagster_dbt import DbtCliResource
 
 from ingestion.contract import load_contracts
+from orchestration import manifest
 from orchestration.definitions import build_defs, defs
 from orchestration.jobs import LOAD, REBUILD, TRANSFORM
 
@@ -195,6 +196,23 @@ def test_a_mart_built_alone_is_checked_by_its_own_tests(
     job.execute_in_process(raise_on_error=False)
     assert "build" in asked
     assert "--exclude" not in asked
+
+
+# Its SQL is made of all other marts, so that given rows would be all of theirs: `catalog_lists_what_is_published` and
+# the integration tests compare it with what is published.
+WITHOUT_UNIT_TEST = {"mart_catalog"}
+
+
+def test_every_mart_has_an_owner_a_user_and_a_unit_test() -> None:
+    """Each of the three was there by habit: a mart without one of them would have passed every test."""
+    project = manifest.prepare().manifest
+    marts = {node["unique_id"]: node for node in manifest.marts_of(project)}
+    assert {dg.AssetKey(["marts", node["name"]]) for node in marts.values()} == MARTS
+    assert all("@" in manifest.owner_of(project, node["group"]) for node in marts.values())
+    used = {used for exposure in project["exposures"].values() for used in exposure["depends_on"]["nodes"]}
+    tested = {test["depends_on"]["nodes"][0] for test in project["unit_tests"].values()}
+    assert [marts[mart]["name"] for mart in marts.keys() - used] == []
+    assert {marts[mart]["name"] for mart in marts.keys() - tested} == WITHOUT_UNIT_TEST
 
 
 def test_the_schedule_is_on(definitions: dg.Definitions) -> None:

@@ -12,7 +12,7 @@ import dagster as dg
 from ingestion.contract import load_contracts
 from ingestion.home import Home
 from orchestration import manifest
-from orchestration.assets import build_model_assets, build_published_marts, build_stream_asset, lake_tables
+from orchestration.assets import LAKE, build_model_assets, build_published_marts, build_stream_asset, lake_tables
 from orchestration.checks import MART_CHECKS
 from orchestration.engines import EngineResource
 from orchestration.jobs import build_jobs
@@ -36,7 +36,7 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
     models = build_model_assets(prepared, streams)
     published = build_published_marts(models)
     return dg.Definitions(
-        assets=[*stream_assets, *lake_tables(streams), models, published],
+        assets=[*stream_assets, *lake_tables(streams, manifest.owner_of(prepared.manifest, LAKE)), models, published],
         asset_checks=MART_CHECKS,
         jobs=build_jobs(stream_assets, models, published),
         schedules=[build_nightly(streams, extract_dates)],

@@ -5,8 +5,9 @@ What does not: what is in a load (`load.py`) and in a ledger row (`ledger.py`).
 
 DuckDB writes each Parquet file; a commit adds it to the Delta log and removes the file that it replaces. A file is
 named after its load, so the active load of a date is read from the log, never from data. The commit on a raw table is
-the one switch of a load: quarantine and ledger rows are written before it, and count only if their load is active. Models
-are kept likewise: a save is a file in `mastery_models`, and files of the other three tables count if their save is there.
+the one switch of a load: quarantine and ledger rows are written before it, and count only if their load is active.
+
+Models are kept likewise: the commit on `mastery_models` is the switch of a save, whose files carry one name.
 """
 
 from __future__ import annotations

@@ -152,11 +152,8 @@ class Store:
 
     def _figures(self, view: str, order: str) -> list[Figures]:
         rows = self._rows(f"select {_FIGURES} from {view} order by {order}")
-        names = [field.name for field in fields(Figures)]
-        return [
-            Figures(**{name: math.nan if value is None else value for name, value in zip(names, row, strict=True)})
-            for row in rows
-        ]
+        known: list[list[Any]] = [[math.nan if value is None else value for value in row] for row in rows]
+        return [Figures(*row) for row in known]
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with self._connection() as con:

@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 from scipy.optimize import nnls
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from mastery.attempts import FOLDS, Attempts, Floats, Ints, Mask, date_of
 from mastery.difficulties import estimate, seen_by_fold
@@ -40,6 +41,8 @@ class TooLittleToFit(ValueError):
     """There are too few learners or attempts for a model."""
 
 
+# One thread: sums are then in one order, so that a fit gives the same version anywhere; and on a busy machine it is faster.
+@threadpool_limits.wrap(limits=1)
 def fit(attempts: Attempts, fitted_on: date) -> Model:
     """Fit a model version on the learners that are not held out.
 

@@ -382,7 +382,7 @@ def _refit_metadata(done: Refit) -> dict[str, Any]:
     numbers: dict[str, float] = {}
     for f in done.figures:
         if f.split == "held_out":
-            name = "challenger" if f.method == "mastery" and f.model_version != done.champion else f.method
+            name = "other_model" if f.method == "mastery" and f.model_version != done.champion else f.method
             numbers |= {f"{name}_auc": f.auc, f"{name}_log_loss": f.log_loss, f"{name}_ece": f.ece}
     shown = table(done.figures, done.champion)
     return {

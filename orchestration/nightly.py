@@ -130,16 +130,17 @@ def mastery(home: Home, champion: str | None = None) -> int:
                 _run(night, defs, instance, MASTERY, tags)
                 for name in ("held_out", "decision"):
                     if name in night.refit:
-                        _say(f"\n{night.refit[name]}")
-                if night.is_good and "held_out" not in night.refit:  # nothing new was measured: the marts stay
+                        progress.tell(f"\n{night.refit[name]}", last=True)  # stdout is theirs
+                if night.is_good and not {"held_out", "challenger"} & night.refit.keys():  # there is nothing to score
                     return 0
             else:
                 try:
                     Store(home).promote(champion)
                 except LookupError as error:
-                    _say(f"make mastery: {error}; it has {', '.join(Store(home).versions())}")
+                    known = ", ".join(Store(home).versions())
+                    progress.tell(f"make mastery: {error}; those that are kept: {known or 'none'}", last=True)
                     return 2
-                _say(f"{champion} is the champion from now on")
+                progress.tell(f"{champion} is the champion from now on", last=True)
             if night.is_good:
                 _run(night, defs, instance, TRANSFORM, tags)
         return _summary(home, night)

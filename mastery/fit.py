@@ -94,9 +94,7 @@ def _no_more_than(attempts: Attempts, most: int) -> Attempts:
     return attempts.of(taken[attempts.learner])
 
 
-def _coefficients(
-    attempts: Attempts, known: Mask, seen: Seen
-) -> tuple[dict[str, float], Floats, Mapping[str, Floats]]:
+def _coefficients(attempts: Attempts, known: Mask, seen: Seen) -> tuple[dict[str, float], Floats, Mapping[str, Floats]]:
     """Fit the coefficients; returns them, the logit of every attempt, and the features."""
     by_name = features(attempts, seen)
     # Nobody gets better by not practising: where a fit says so, time tells nothing, and the rest is fitted without it.
@@ -107,7 +105,11 @@ def _coefficients(
         if worst not in names or coefficients[names.index(worst)] <= 0:
             break
         names.remove(worst)
-    found = {"intercept": coefficients[-1], **dict.fromkeys(by_name, 0.0), **dict(zip(names, coefficients, strict=False))}
+    found = {
+        "intercept": coefficients[-1],
+        **dict.fromkeys(by_name, 0.0),
+        **dict(zip(names, coefficients, strict=False)),
+    }
     logits = found["intercept"] + sum(found[name] * values for name, values in by_name.items())
     return found, logits, by_name
 
@@ -151,7 +153,9 @@ def _interval(
     """
     first, second = _neighbours(attempts, known, by_name)
     other = seen.question_difficulty[second] - seen.question_difficulty[first]
-    by_difficulty = coefficients["question_difficulty"] + coefficients["difficulty_of_strong"] * by_name["learner_all_strength"]
+    by_difficulty = (
+        coefficients["question_difficulty"] + coefficients["difficulty_of_strong"] * by_name["learner_all_strength"]
+    )
     p1 = 1 / (1 + np.exp(-logits[first]))
     p2 = 1 / (1 + np.exp(-(logits[first] + by_difficulty[first] * other)))
     missed = (attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2)
@@ -161,7 +165,11 @@ def _interval(
     bins = np.searchsorted(edges, information, side="right")
     sums = [np.bincount(bins, values) for values in (weight * missed, weight**2, weight**2 * information)]
     filled = sums[1] > 0
-    variance, weights, centre = (sums[0] / np.where(filled, sums[1], 1))[filled], sums[1][filled], (sums[2][filled] / sums[1][filled])
+    variance, weights, centre = (
+        (sums[0] / np.where(filled, sums[1], 1))[filled],
+        sums[1][filled],
+        (sums[2][filled] / sums[1][filled]),
+    )
 
     def distance(parameters: Floats) -> Floats:
         prior, per_information = parameters

@@ -23,6 +23,10 @@ LOOKS_BACK = {
     "test_sessions",
     "collaborator_analytics",
     "leaderboard",
+    "topic_mastery",
+    "knowledge_gaps",
+    "knowledge_gap_spells",
+    "mart_as_of",
     "mart_catalog",
 }
 

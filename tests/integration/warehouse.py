@@ -19,6 +19,7 @@ from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.lake import attach_lake
 from ingestion.load import load_extract, pending
+from mastery.store import Store
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Rows = list[dict[str, Any]]
@@ -62,6 +63,7 @@ class Warehouse:
         current = _SHARED / "current"
         current.unlink(missing_ok=True)
         self._start_from_what_was_parsed()
+        Store(self.home).install_shipped()
         current.symlink_to(self.home.root)
         os.environ["DAYBOOK_HOME"] = str(current)
         paths = [

@@ -1,0 +1,193 @@
+"""Fitting a model version: difficulties, coefficients and the width of intervals, from learners that are not held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+
+import numpy as np
+from scipy.optimize import least_squares
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+
+from mastery.attempts import FOLDS, Attempts, Floats, Ints, Mask
+from mastery.difficulties import estimate, seen_by_fold
+from mastery.features import FADING, Seen, features, topic_information
+from mastery.model import Model
+
+# More attempts make the fit slower and hardly better: of more, those of the learners first by hash are taken.
+MOST_ATTEMPTS = 1_000_000
+FEWEST_LEARNERS = 10
+FEWEST_ATTEMPTS = 200
+# How much coefficients are drawn to 0 (the inverse, per attempt): chosen by trying on parts of the learners, where
+# there are so few attempts that it matters.
+_PENALTY = 1.0
+_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_FEW_ATTEMPTS = 50_000
+_DIFFICULTIES = ("question_difficulty", "topic_difficulty")
+
+
+class TooLittleToFit(ValueError):
+    """There are too few learners or attempts for a model."""
+
+
+def fit(attempts: Attempts, fitted_on: date) -> Model:
+    """Fit a model version on the learners that are not held out.
+
+    Answers are first explained by first guesses of the difficulties and what learners did before; then the difficulties
+    are estimated again beside what learners bring along, and the coefficients with them. Learners are always seen through
+    difficulties that others' answers gave.
+
+    Args:
+        attempts: of all learners; held-out ones decide nothing.
+        fitted_on: the date that the model carries; the as-of date, not the clock's.
+
+    Raises:
+        TooLittleToFit: fewer learners or attempts than a fit can use, or all answers are the same.
+    """
+    attempts = _no_more_than(attempts, MOST_ATTEMPTS)
+    # With a hint an answer says less; predictions are for answers without one.
+    known = ~attempts.is_held_out & ~attempts.hint_used
+    learners = len(np.unique(attempts.learner[known]))
+    if learners < FEWEST_LEARNERS or known.sum() < FEWEST_ATTEMPTS or len(np.unique(attempts.is_correct[known])) < 2:
+        raise TooLittleToFit(
+            f"{learners:,} learners with {int(known.sum()):,} attempts (without hints, of learners that are not held out);"
+            f" a fit takes {FEWEST_LEARNERS} learners, {FEWEST_ATTEMPTS} attempts, right and wrong answers"
+        )
+    ease = np.zeros(len(attempts))
+    seen = seen_by_fold(attempts, known & first_attempts(attempts), ease, level=0.0)
+    coefficients, logits, _ = _coefficients(attempts, known, seen)
+    ease = logits - sum(coefficients[name] * getattr(seen, name) for name in _DIFFICULTIES)
+    level = float(ease[known].mean())
+    seen = seen_by_fold(attempts, known, ease, level)
+    coefficients, logits, by_name = _coefficients(attempts, known, seen)
+    coefficients |= _interval(attempts, known, seen, coefficients, logits, by_name)
+    difficulties = estimate(attempts, known, ease).table(attempts, level)
+    times = attempts.at[known]
+    return Model(
+        version=_version(fitted_on, coefficients, difficulties["difficulty"].to_numpy()),
+        coefficients=coefficients,
+        difficulties=difficulties,
+        fitted_on=fitted_on,
+        fitted_attempts=int(known.sum()),
+        first_attempt_on=_date(times.min()),
+        last_attempt_on=_date(times.max()),
+    )
+
+
+def first_attempts(attempts: Attempts) -> Mask:
+    """Which attempts are the learner's first at the question."""
+    pair = attempts.learner * len(attempts.question_ids) + attempts.question
+    is_first = np.zeros(len(attempts), dtype=np.bool_)
+    is_first[np.unique(pair, return_index=True)[1]] = True
+    return is_first
+
+
+def _no_more_than(attempts: Attempts, most: int) -> Attempts:
+    if len(attempts) <= most:
+        return attempts
+    hashes = np.array([hashlib.md5(f"fit {id_}".encode()).hexdigest() for id_ in attempts.learner_ids])
+    sizes = np.bincount(attempts.learner, minlength=len(hashes))
+    order = np.argsort(hashes)
+    taken = np.zeros(len(hashes), dtype=np.bool_)
+    taken[order[np.cumsum(sizes[order]) <= most]] = True
+    return attempts.of(taken[attempts.learner])
+
+
+def _coefficients(
+    attempts: Attempts, known: Mask, seen: Seen
+) -> tuple[dict[str, float], Floats, Mapping[str, Floats]]:
+    """Fit the coefficients; returns them, the logit of every attempt, and the features."""
+    by_name = features(attempts, seen)
+    # Nobody gets better by not practising: where a fit says so, time tells nothing, and the rest is fitted without it.
+    names = list(by_name)
+    while True:
+        coefficients = _regression(attempts, known, [by_name[name] for name in names])
+        worst = max(FADING, key=lambda name: coefficients[names.index(name)] if name in names else -np.inf)
+        if worst not in names or coefficients[names.index(worst)] <= 0:
+            break
+        names.remove(worst)
+    found = {"intercept": coefficients[-1], **dict.fromkeys(by_name, 0.0), **dict(zip(names, coefficients, strict=False))}
+    logits = found["intercept"] + sum(found[name] * values for name, values in by_name.items())
+    return found, logits, by_name
+
+
+def _regression(attempts: Attempts, known: Mask, columns: Sequence[Floats]) -> list[float]:
+    """The coefficients of a logistic regression on standardized columns, in the columns' own units; the intercept last."""
+    matrix = np.column_stack([values[known] for values in columns])
+    mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
+    varies = spread > 1e-9
+    matrix = (matrix[:, varies] - mean[varies]) / spread[varies]
+    answers = attempts.is_correct[known]
+    if len(answers) < _FEW_ATTEMPTS:
+        folds = attempts.fold[known]
+        parts = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
+        parts = [(rest, part) for rest, part in parts if len(part) and len(np.unique(answers[rest])) == 2]
+        model = LogisticRegressionCV(
+            Cs=_PENALTIES, cv=parts, scoring="neg_log_loss", solver="newton-cholesky", use_legacy_attributes=False
+        )
+    else:
+        model = LogisticRegression(C=_PENALTY, solver="newton-cholesky")
+    model.fit(matrix, answers)
+    coefficients = np.zeros(len(mean))
+    coefficients[varies] = model.coef_[0] / spread[varies]
+    return [*(float(value) for value in coefficients), float(model.intercept_[0] - coefficients @ mean)]
+
+
+def _interval(
+    attempts: Attempts,
+    known: Mask,
+    seen: Seen,
+    coefficients: Mapping[str, float],
+    logits: Floats,
+    by_name: Mapping[str, Floats],
+) -> dict[str, float]:
+    """How far, in logits, the truth lies from what is predicted, by what is known of the learner at the topic.
+
+    If predictions for two answers in a row miss in the same direction more often than chance makes them, the prediction
+    before both was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted
+    one, E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order. The second prediction is made from what was known before
+    the first answer. The mean of x^2 is fitted as 1 / (1 / prior variance + information * V) over bins of V.
+    """
+    first, second = _neighbours(attempts, known, by_name)
+    other = seen.question_difficulty[second] - seen.question_difficulty[first]
+    by_difficulty = coefficients["question_difficulty"] + coefficients["difficulty_of_strong"] * by_name["learner_all_strength"]
+    p1 = 1 / (1 + np.exp(-logits[first]))
+    p2 = 1 / (1 + np.exp(-(logits[first] + by_difficulty[first] * other)))
+    missed = (attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2)
+    weight = p1 * (1 - p1) * p2 * (1 - p2)
+    information = topic_information(attempts, seen)[first]
+    edges = np.unique(np.quantile(information, np.linspace(0, 1, 13))) if len(first) else np.zeros(0)
+    bins = np.searchsorted(edges, information, side="right")
+    sums = [np.bincount(bins, values) for values in (weight * missed, weight**2, weight**2 * information)]
+    filled = sums[1] > 0
+    variance, weights, centre = (sums[0] / np.where(filled, sums[1], 1))[filled], sums[1][filled], (sums[2][filled] / sums[1][filled])
+
+    def distance(parameters: Floats) -> Floats:
+        prior, per_information = parameters
+        return np.asarray(np.sqrt(weights) * (1 / (1 / prior + per_information * centre) - variance))
+
+    found = least_squares(distance, x0=(0.5, 0.5), bounds=((0.01, 0.0), (4.0, 4.0))).x if filled.any() else (0.5, 0.5)
+    return {"interval_prior_variance": float(found[0]), "interval_information": float(found[1])}
+
+
+def _neighbours(attempts: Attempts, known: Mask, by_name: Mapping[str, Floats]) -> tuple[Ints, Ints]:
+    """Attempts in a row of a learner at a topic, both at questions new to the learner."""
+    pair = attempts.learner * len(attempts.topic_ids) + attempts.topic
+    order = np.argsort(pair, kind="stable")
+    first, second = order[:-1], order[1:]
+    is_new = by_name["question_attempts"] == 0
+    chosen = (pair[first] == pair[second]) & known[first] & known[second] & is_new[first] & is_new[second]
+    return first[chosen], second[chosen]
+
+
+def _version(fitted_on: date, coefficients: Mapping[str, float], difficulties: Floats) -> str:
+    """The date, and what tells two fits of a date apart."""
+    content = repr(sorted((name, round(value, 9)) for name, value in coefficients.items())) + repr(
+        [round(float(value), 9) for value in difficulties]
+    )
+    return f"{fitted_on}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def _date(microseconds: np.int64) -> date:
+    return datetime.fromtimestamp(int(microseconds) // 1_000_000, tz=UTC).date()

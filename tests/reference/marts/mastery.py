@@ -45,14 +45,17 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "evidence",
         "questions_attempted",
         "questions_correct",
-        "accuracy",
-        "last_practiced_at",
-        "recall",
         "mastery_level",
-        "reached_mastered_at",
+        "recall",
+        "last_practiced_at",
         "mastered_until",
         "proficient_until",
+        "reached_mastered_at",
+        "log_odds_at_practice",
+        "log_odds_per_log_day",
+        "log_odds_margin",
         "model_version",
+        "is_newest",
     ),
     "topic_mastery": (
         "user_id",
@@ -385,6 +388,9 @@ class State:
             "reached_mastered_at": self.reached_mastered_at,
             "mastered_until": self.mastered_until,
             "proficient_until": self.proficient_until,
+            "log_odds_at_practice": rounded(self.z0),
+            "log_odds_per_log_day": rounded(self.slope),
+            "log_odds_margin": rounded(NORMAL_95 * self.width),
         }
 
 
@@ -449,7 +455,8 @@ def topic_mastery_daily(attempts: Mart, model: Model) -> Mart:
             end = midnight(day) + DAY
             state = newest(states, end)
             assert state is not None
-            row = {"date": day, "model_version": model.version, **state.described(end)}
+            is_newest = state is states[-1]
+            row = {"date": day, "model_version": model.version, "is_newest": is_newest, **state.described(end)}
             mart.append({name: row[name] for name in COLUMNS["topic_mastery_daily"]})
     return mart
 

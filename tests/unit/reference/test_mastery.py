@@ -132,7 +132,12 @@ def test_the_state_after_the_third_attempt_by_hand(three: Extract) -> None:
     assert (row["mastery_low"], row["mastery_high"]) == (Decimal("0.592438972"), Decimal("0.919095770"))
     assert (row["evidence"], row["mastery_level"]) == (Decimal("2.24"), "unknown")
     assert (row["questions_attempted"], row["questions_correct"]) == (3, 2)
-    assert row["accuracy"] == Decimal("0.666666667")
+    assert (row["log_odds_at_practice"], row["log_odds_per_log_day"]) == (
+        Decimal("1.579939633"),
+        Decimal("-0.438629436"),
+    )
+    assert row["log_odds_margin"] == Decimal("1.028033517")  # 1.6448536269514722 w
+    assert row["is_newest"]
     assert (row["mastered_until"], row["proficient_until"]) == (None, datetime(2026, 3, 7, 19, 31))
     assert row["reached_mastered_at"] is None
 
@@ -140,7 +145,7 @@ def test_the_state_after_the_third_attempt_by_hand(three: Extract) -> None:
 def test_as_of_tells_how_long_ago_practice_was_and_what_is_left(three: Extract) -> None:
     """36 hours after the last attempt z = 1.579939633 - 0.438629436 ln 2.5 = 1.178027546."""
     (row,) = three.marts("2026-03-05T00:00:00Z", model=THREE)["topic_mastery"]
-    assert row["days_since_practice"] == Decimal("1.5")
+    assert (row["days_since_practice"], row["accuracy"]) == (Decimal("1.5"), Decimal("0.666666667"))
     z = 1.579939633 - 0.438629436 * 0.916290732
     assert float(row["mastery_score"]) == pytest.approx(1 / (1 + math.exp(-z)), abs=2e-9)
     assert float(row["recall"]) == pytest.approx(1 / (1 + math.exp(-z)) / 0.829195968, abs=2e-9)

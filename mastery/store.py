@@ -28,6 +28,8 @@ from ingestion.lake import Lake, Table, attach_models, load_of
 from ingestion.lock import writer_lock
 from mastery.model import DIFFICULTIES, Figures, Model
 
+_SAME = 1e-6
+
 SHIPPED = Path(__file__).with_name("shipped.json")
 
 _FIGURES = ", ".join(field.name for field in fields(Figures))
@@ -205,7 +207,14 @@ def _rows_of(figures: Sequence[Figures]) -> pa.Table:
 
 
 def _same(one: Model, other: Model) -> bool:
-    order = [("level", "ascending"), ("id", "ascending")]
-    return dict(one.coefficients) == dict(other.coefficients) and bool(
-        one.difficulties.cast(DIFFICULTIES).sort_by(order).equals(other.difficulties.sort_by(order))
+    """Whether two models of a version are one: what two fits of the same attempts differ by is the order of sums."""
+    numbers, others = _numbers(one), _numbers(other)
+    return numbers.keys() == others.keys() and all(
+        math.isclose(number, others[name], rel_tol=_SAME, abs_tol=_SAME) for name, number in numbers.items()
     )
+
+
+def _numbers(model: Model) -> dict[tuple[str, ...], float]:
+    keys = zip(*(model.difficulties[column].to_pylist() for column in ("level", "id")), strict=True)
+    difficulties = dict(zip(keys, model.difficulties["difficulty"].to_pylist(), strict=True))
+    return difficulties | {(feature,): value for feature, value in model.coefficients.items()}

@@ -62,16 +62,16 @@ def read_attempts(con: duckdb.DuckDBPyConnection, relation: str = "marts.questio
                 dense_rank() over (order by topic_id) - 1 as topic,
                 dense_rank() over (order by question_id) - 1 as question,
                 md5(user_id) as hash,
-                epoch_us(attempted_at) as at,
+                epoch_us(attempted_at) as "at",
                 attempt_id, is_correct, hint_used
             from {relation}
         )
         select
-            learner, topic, question, at, is_correct, hint_used,
+            learner, topic, question, "at", is_correct, hint_used,
             cast('0x' || hash[1:8] as bigint) % {HELD_OUT_EVERY} = 0 as is_held_out,
             cast('0x' || hash[9:16] as bigint) % {FOLDS} as fold
         from coded
-        order by learner, at, attempt_id
+        order by learner, "at", attempt_id
         """
     ).fetchnumpy()
     return Attempts(

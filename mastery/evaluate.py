@@ -23,8 +23,9 @@ _NEWEST = 0.2
 
 def predict(attempts: Attempts, model: Model) -> Floats:
     """The probability that each attempt is correct, from the learner's earlier attempts and the model alone."""
-    logits = np.full(len(attempts), model.coefficients.get("intercept", 0.0))
-    for name, values in features(attempts, seen(attempts, model)).items():
+    logits = np.full(len(attempts), model.coefficients["intercept"])
+    by_name = features(attempts, seen(attempts, model), model.coefficients["fading_days"])
+    for name, values in by_name.items():
         logits += model.coefficients.get(name, 0.0) * values
     probability: Floats = 1 / (1 + np.exp(-logits))
     return probability

@@ -66,12 +66,18 @@ class _Level:
         return np.where(exists, before, 0)[self.place], exists[self.place].astype(np.int64)
 
 
-def features(attempts: Attempts, seen: Seen) -> dict[str, Floats]:
-    """Every feature by name, each with one entry an attempt. Nothing of an attempt enters its own features."""
-    return dict(_features(attempts, seen))
+def features(attempts: Attempts, seen: Seen, fading_days: float) -> dict[str, Floats]:
+    """Every feature by name, each with one entry an attempt. Nothing of an attempt enters its own features.
+
+    Args:
+        attempts: whose features these are.
+        seen: the difficulties through which the attempts are seen.
+        fading_days: the days after which time without practice begins to tell.
+    """
+    return dict(_features(attempts, seen, fading_days))
 
 
-def _features(attempts: Attempts, seen: Seen) -> Iterator[tuple[str, Floats]]:
+def _features(attempts: Attempts, seen: Seen, fading_days: float) -> Iterator[tuple[str, Floats]]:
     levels = {
         "learner": _Level(attempts.learner),
         "topic": _Level(attempts.learner * len(attempts.topic_ids) + attempts.topic),
@@ -96,10 +102,10 @@ def _features(attempts: Attempts, seen: Seen) -> Iterator[tuple[str, Floats]]:
     for level, attempts_before in practice.items():
         yield f"{level}_attempts", attempts_before
     yield "topic_hinted", np.log1p(levels["topic"].sums(attempts.hint_used.astype(np.int64), None))
-    topic_fading = _days_since(attempts, levels["topic"])
+    topic_fading = _fading(attempts, levels["topic"], fading_days)
     yield "topic_fading", topic_fading
     yield "topic_fading_of_practice", topic_fading * practice["topic"]
-    yield "question_fading", _days_since(attempts, levels["question"])
+    yield "question_fading", _fading(attempts, levels["question"], fading_days)
     number = levels["learner"].earlier()
     previous, exists = levels["question"].previous(number)
     pause = np.log1p((number - previous) * exists)
@@ -109,10 +115,11 @@ def _features(attempts: Attempts, seen: Seen) -> Iterator[tuple[str, Floats]]:
     yield "difficulty_of_known", seen.question_difficulty * practice["question"]
 
 
-def _days_since(attempts: Attempts, level: _Level) -> Floats:
+def _fading(attempts: Attempts, level: _Level, fading_days: float) -> Floats:
     previous, exists = level.previous(attempts.at)
-    days: Floats = np.log1p((attempts.at - previous) * exists / MICROSECONDS_PER_DAY)
-    return days
+    days = (attempts.at - previous) * exists / MICROSECONDS_PER_DAY
+    fading: Floats = np.log1p(days / fading_days)
+    return fading
 
 
 def topic_information(attempts: Attempts, seen: Seen) -> Floats:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, date, datetime
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import nnls
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 
 from mastery.attempts import FOLDS, Attempts, Floats, Ints, Mask
@@ -24,6 +25,14 @@ FEWEST_ATTEMPTS = 200
 _PENALTY = 1.0
 _PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _FEW_ATTEMPTS = 50_000
+# Intervals: from how many attempts after one it is told how far predictions were off, how many such pairs that takes, what is
+# taken where there are fewer, and what nobody should believe to be more certain (logits squared).
+_NEIGHBOURS = 5
+_FEWEST_NEIGHBOURS = 2_000
+_USUAL_VARIANCE = 0.3
+_LEAST_VARIANCE = 0.02
+# Among these a fit chooses when time without practice begins to tell: within a day, a week or a month.
+FADING_DAYS = (1.0, 7.0, 30.0)
 _DIFFICULTIES = ("question_difficulty", "topic_difficulty")
 
 
@@ -45,7 +54,7 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
     Raises:
         TooLittleToFit: fewer learners or attempts than a fit can use, or all answers are the same.
     """
-    attempts = _no_more_than(attempts, MOST_ATTEMPTS)
+    attempts = attempts.of(_some_learners(attempts, MOST_ATTEMPTS))
     # With a hint an answer says less; predictions are for answers without one.
     known = ~attempts.is_held_out & ~attempts.hint_used
     learners = len(np.unique(attempts.learner[known]))
@@ -56,12 +65,14 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
         )
     ease = np.zeros(len(attempts))
     seen = seen_by_fold(attempts, known & first_attempts(attempts), ease, level=0.0)
-    coefficients, logits, _ = _coefficients(attempts, known, seen)
+    fading_days = _fading_days(attempts, known, seen)
+    coefficients, logits, _ = _coefficients(attempts, known, seen, fading_days)
     ease = logits - sum(coefficients[name] * getattr(seen, name) for name in _DIFFICULTIES)
     level = float(ease[known].mean())
     seen = seen_by_fold(attempts, known, ease, level)
-    coefficients, logits, by_name = _coefficients(attempts, known, seen)
+    coefficients, logits, by_name = _coefficients(attempts, known, seen, fading_days)
     coefficients |= _interval(attempts, known, seen, coefficients, logits, by_name)
+    coefficients["fading_days"] = fading_days
     difficulties = estimate(attempts, known, ease).table(attempts, level)
     times = attempts.at[known]
     return Model(
@@ -83,22 +94,37 @@ def first_attempts(attempts: Attempts) -> Mask:
     return is_first
 
 
-def _no_more_than(attempts: Attempts, most: int) -> Attempts:
-    if len(attempts) <= most:
-        return attempts
+def _some_learners(attempts: Attempts, most: int) -> Mask:
+    """The attempts of learners, first by hash, who together made no more than so many."""
     hashes = np.array([hashlib.md5(f"fit {id_}".encode()).hexdigest() for id_ in attempts.learner_ids])
-    sizes = np.bincount(attempts.learner, minlength=len(hashes))
     order = np.argsort(hashes)
+    sizes = np.bincount(attempts.learner, minlength=len(hashes))
     taken = np.zeros(len(hashes), dtype=np.bool_)
     taken[order[np.cumsum(sizes[order]) <= most]] = True
-    return attempts.of(taken[attempts.learner])
+    return taken[attempts.learner]
+
+
+def _fading_days(attempts: Attempts, known: Mask, seen: Seen) -> float:
+    """The time scale of forgetting under which some of the learners' answers are most probable."""
+    few = _some_learners(attempts, _FEW_ATTEMPTS)
+    attempts, known = attempts.of(few), known[few]
+    seen = Seen(**{field.name: getattr(seen, field.name)[few] for field in fields(Seen)})
+    if len(np.unique(attempts.is_correct[known])) < 2:
+        return FADING_DAYS[0]
+    answers = attempts.is_correct[known]
+
+    def missed(days: float) -> float:
+        _, logits, _ = _coefficients(attempts, known, seen, days)
+        return float(np.logaddexp(0, np.where(answers, -logits[known], logits[known])).sum())
+
+    return min(FADING_DAYS, key=missed)
 
 
 def _coefficients(
-    attempts: Attempts, known: Mask, seen: Seen
+    attempts: Attempts, known: Mask, seen: Seen, fading_days: float
 ) -> tuple[dict[str, float], Floats, Mapping[str, Floats]]:
     """Fit the coefficients; returns them, the logit of every attempt, and the features."""
-    by_name = features(attempts, seen)
+    by_name = features(attempts, seen, fading_days)
     # Nobody gets better by not practising: where a fit says so, time tells nothing, and the rest is fitted without it.
     names = list(by_name)
     while True:
@@ -144,41 +170,41 @@ def _interval(
 ) -> dict[str, float]:
     """How far, in logits, the truth lies from what is predicted, by what is known of the learner at the topic.
 
-    If predictions for two answers in a row miss in the same direction more often than chance makes them, the prediction
-    before both was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted
-    one, E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order. The second prediction is made from what was known before
-    the first answer. The mean of x^2 is fitted as 1 / (1 / prior variance + information * V) over bins of V.
+    If predictions for two answers miss in the same direction more often than chance makes them, the prediction before both
+    was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted one,
+    E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order, where the second prediction is made from what was known before
+    the first answer. The mean of x^2 is fitted by least squares as variance + newness / (1 + evidence), both at least 0:
+    some of it goes as evidence comes, some stays, since no model knows all that moves a learner.
     """
-    first, second = _neighbours(attempts, known, by_name)
-    other = seen.question_difficulty[second] - seen.question_difficulty[first]
-    by_difficulty = coefficients["question_difficulty"] + coefficients["difficulty_of_strong"] * by_name["learner_all_strength"]
-    p1 = 1 / (1 + np.exp(-logits[first]))
-    p2 = 1 / (1 + np.exp(-(logits[first] + by_difficulty[first] * other)))
-    missed = (attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2)
-    weight = p1 * (1 - p1) * p2 * (1 - p2)
-    information = topic_information(attempts, seen)[first]
-    edges = np.unique(np.quantile(information, np.linspace(0, 1, 13))) if len(first) else np.zeros(0)
-    bins = np.searchsorted(edges, information, side="right")
-    sums = [np.bincount(bins, values) for values in (weight * missed, weight**2, weight**2 * information)]
-    filled = sums[1] > 0
-    variance, weights, centre = (sums[0] / np.where(filled, sums[1], 1))[filled], sums[1][filled], (sums[2][filled] / sums[1][filled])
-
-    def distance(parameters: Floats) -> Floats:
-        prior, per_information = parameters
-        return np.asarray(np.sqrt(weights) * (1 / (1 / prior + per_information * centre) - variance))
-
-    found = least_squares(distance, x0=(0.5, 0.5), bounds=((0.01, 0.0), (4.0, 4.0))).x if filled.any() else (0.5, 0.5)
-    return {"interval_prior_variance": float(found[0]), "interval_information": float(found[1])}
+    columns: list[Floats] = []
+    misses: list[Floats] = []
+    by_difficulty = (
+        coefficients["question_difficulty"] + coefficients["difficulty_of_strong"] * by_name["learner_all_strength"]
+    )
+    evidence = 4 * topic_information(attempts, seen)
+    for first, second in _neighbours(attempts, known, by_name):
+        harder = seen.question_difficulty[second] - seen.question_difficulty[first]
+        p1 = 1 / (1 + np.exp(-logits[first]))
+        p2 = 1 / (1 + np.exp(-(logits[first] + by_difficulty[first] * harder)))
+        weight = p1 * (1 - p1) * p2 * (1 - p2)
+        misses.append((attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2))
+        columns.append(np.column_stack([weight, weight / (1 + evidence[first])]))
+    missed = np.concatenate(misses)
+    if len(missed) < _FEWEST_NEIGHBOURS:
+        return {"interval_variance": _USUAL_VARIANCE, "interval_newness": _USUAL_VARIANCE}
+    variance, newness = nnls(np.concatenate(columns), missed)[0]
+    return {"interval_variance": float(max(variance, _LEAST_VARIANCE)), "interval_newness": float(newness)}
 
 
-def _neighbours(attempts: Attempts, known: Mask, by_name: Mapping[str, Floats]) -> tuple[Ints, Ints]:
-    """Attempts in a row of a learner at a topic, both at questions new to the learner."""
+def _neighbours(attempts: Attempts, known: Mask, by_name: Mapping[str, Floats]) -> Iterator[tuple[Ints, Ints]]:
+    """Attempts of a learner at a topic that follow each other closely, both at questions new to the learner."""
     pair = attempts.learner * len(attempts.topic_ids) + attempts.topic
     order = np.argsort(pair, kind="stable")
-    first, second = order[:-1], order[1:]
-    is_new = by_name["question_attempts"] == 0
-    chosen = (pair[first] == pair[second]) & known[first] & known[second] & is_new[first] & is_new[second]
-    return first[chosen], second[chosen]
+    usable = known & (by_name["question_attempts"] == 0)
+    for steps in range(1, _NEIGHBOURS + 1):
+        first, second = order[:-steps], order[steps:]
+        chosen = (pair[first] == pair[second]) & usable[first] & usable[second]
+        yield first[chosen], second[chosen]
 
 
 def _version(fitted_on: date, coefficients: Mapping[str, float], difficulties: Floats) -> str:

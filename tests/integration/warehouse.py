@@ -43,13 +43,10 @@ def as_if_fitted(model: Model) -> FittedModel:
     known = [("overall", "", model.overall)]
     known += [("question", question_id, difficulty) for question_id, difficulty in model.questions.items()]
     known += [("topic", topic_id, difficulty) for topic_id, difficulty in model.topics.items()]
-    interval = {
-        "interval_prior_variance": model.interval_prior_variance,
-        "interval_information": model.interval_information,
-    }
+    beside = {name: getattr(model, name) for name in ("interval_variance", "interval_newness", "fading_days")}
     return FittedModel(
         version=model.version,
-        coefficients={**model.coefficients, **interval},
+        coefficients={**model.coefficients, **beside},
         difficulties=pa.Table.from_pylist(
             [{"level": level, "id": key, **asdict(difficulty)} for level, key, difficulty in known], DIFFICULTIES
         ),

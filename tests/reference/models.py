@@ -34,8 +34,9 @@ def champion(topics: Sequence[str], questions: Sequence[str]) -> Model:
         questions=difficulties(questions[::2]),
         topics=difficulties(topics[::2]),
         overall=Difficulty.of(0.55),
-        interval_prior_variance=0.4,
-        interval_information=8.0,
+        interval_variance=0.02,
+        interval_newness=0.4,
+        fading_days=0.7,
     )
 
 
@@ -48,8 +49,9 @@ def challenger(topics: Sequence[str], questions: Sequence[str]) -> Model:
         questions=difficulties(questions[1::2]),
         topics=difficulties(topics[1::2]),
         overall=Difficulty.of(0.4),
-        interval_prior_variance=0.3,
-        interval_information=5.0,
+        interval_variance=0.0,
+        interval_newness=0.5,
+        fading_days=2.0,
     )
 
 

@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -138,8 +138,9 @@ class Model:
     questions: Mapping[str, Difficulty] = field(default_factory=dict)
     topics: Mapping[str, Difficulty] = field(default_factory=dict)
     overall: Difficulty = EVEN
-    interval_prior_variance: float = 1.0
-    interval_information: float = 1.0
+    interval_variance: float = 0.0
+    interval_newness: float = 1.0
+    fading_days: float = 1.0
 
     def coefficient(self, name: str) -> float:
         return self.coefficients.get(name, 0.0)
@@ -232,8 +233,18 @@ def double_days(span: timedelta) -> float:
     return (span // MICROSECOND) / 86_400_000_000
 
 
+def fading(span: timedelta, fading_days: float) -> float:
+    return math.log(1 + double_days(span) / fading_days)
+
+
 def features_of(
-    earlier: Sequence[Attempt], topic_id: str, question_id: str | None, at: datetime, difficulty: float, topic: float
+    earlier: Sequence[Attempt],
+    topic_id: str,
+    question_id: str | None,
+    at: datetime,
+    difficulty: float,
+    topic: float,
+    fading_days: float,
 ) -> dict[str, float]:
     """The features of an attempt by a learner who has made the earlier ones.
 
@@ -244,6 +255,7 @@ def features_of(
         at: When it is made.
         difficulty: Its question difficulty.
         topic: Its topic difficulty.
+        fading_days: The model's.
     """
     on_topic = [attempt for attempt in earlier if attempt.topic_id == topic_id]
     at_question = [] if question_id is None else [a for a in earlier if a.question_id == question_id]
@@ -257,8 +269,8 @@ def features_of(
         "topic_attempts": math.log(1 + len(on_topic)),
         "question_attempts": math.log(1 + len(at_question)),
         "topic_hinted": math.log(1 + sum(attempt.hint_used for attempt in on_topic)),
-        "topic_fading": math.log(1 + double_days(at - on_topic[-1].at)) if on_topic else 0.0,
-        "question_fading": math.log(1 + double_days(at - at_question[-1].at)) if at_question else 0.0,
+        "topic_fading": fading(at - on_topic[-1].at, fading_days) if on_topic else 0.0,
+        "question_fading": fading(at - at_question[-1].at, fading_days) if at_question else 0.0,
         "question_pause": math.log(1 + len(earlier) - earlier.index(at_question[-1])) if at_question else 0.0,
     }
     features["topic_fading_of_practice"] = features["topic_fading"] * features["topic_attempts"]
@@ -268,7 +280,7 @@ def features_of(
     return features
 
 
-FEATURES = frozenset(features_of([], "topic", None, datetime(2026, 1, 1), 0.0, 0.0))
+FEATURES = frozenset(features_of([], "topic", None, datetime(2026, 1, 1), 0.0, 0.0, 1.0))
 
 
 def attempt_predictions(attempts: Mart, model: Model) -> Mart:
@@ -283,6 +295,7 @@ def attempt_predictions(attempts: Mart, model: Model) -> Mart:
                 attempt.at,
                 attempt.difficulty.difficulty,
                 model.of_topic(attempt.topic_id).difficulty,
+                model.fading_days,
             )
             mart.append(
                 {
@@ -308,9 +321,10 @@ class State:
     """What a learner is worth at a topic after an attempt there."""
 
     on_topic: tuple[Attempt, ...]  # all attempts there, the newest one last
-    z0: float
+    z0: float  # these three rounded to 9 places: what follows is computed from the published numbers
     slope: float
-    width: float  # w
+    margin: float  # half the width of the interval
+    fading_days: float
     evidence: Fraction
     reached_mastered_at: datetime | None
 
@@ -320,8 +334,7 @@ class State:
 
     @property
     def mastered_until(self) -> datetime | None:
-        low = self.z0 - NORMAL_95 * self.width
-        return self.until(min(self.z0 - logit_of(MASTERED), low - logit_of(PROFICIENT)))
+        return self.until(min(self.z0 - logit_of(MASTERED), self.z0 - self.margin - logit_of(PROFICIENT)))
 
     @property
     def proficient_until(self) -> datetime | None:
@@ -331,18 +344,15 @@ class State:
         """When a margin in logits is used up."""
         if m0 < 0:
             return None
-        if self.slope == 0 or m0 / -self.slope > math.log(LONGEST_DAYS + 1):
+        if self.slope >= 0 or m0 / -self.slope > math.log(LONGEST_DAYS / self.fading_days + 1):
             return NEVER_ENDS
-        lasting = math.exp(m0 / -self.slope) - 1
+        lasting = self.fading_days * (math.exp(m0 / -self.slope) - 1)
         end = self.at + timedelta(microseconds=math.floor(lasting * 86_400_000_000))
         return end.replace(second=0, microsecond=0)
 
     @property
     def is_mastered_at_first(self) -> bool:
-        """Reading: the state is mastered right after the attempt wherever `mastered_until` is known.
-
-        The minutes that are cut from that instant do not count against it.
-        """
+        """Whether it is right after the attempt: the seconds that `mastered_until` lacks do not count against it."""
         return self.evidence >= MIN_EVIDENCE and self.mastered_until is not None
 
     def level(self, instant: datetime) -> str:
@@ -361,8 +371,8 @@ class State:
         return is_past(instant, self.proficient_until) or (was_mastered and is_past(instant, self.mastered_until))
 
     def logit(self, instant: datetime) -> float:
-        """z(t)."""
-        return self.z0 + self.slope * math.log(1 + double_days(instant - self.at))
+        """z(t); t is 0 where the instant lies before the attempt."""
+        return self.z0 + self.slope * fading(max(instant - self.at, timedelta(0)), self.fading_days)
 
     def score(self, instant: datetime) -> Decimal:
         return rounded(probability(self.logit(instant)))
@@ -375,14 +385,14 @@ class State:
             "user_id": self.on_topic[-1].user_id,
             "topic_id": self.on_topic[-1].topic_id,
             "mastery_score": self.score(instant),
-            "mastery_low": rounded(probability(z - NORMAL_95 * self.width)),
-            "mastery_high": rounded(probability(z + NORMAL_95 * self.width)),
+            "mastery_low": rounded(probability(z - self.margin)),
+            "mastery_high": rounded(probability(z + self.margin)),
             "evidence": round9(self.evidence),
             "questions_attempted": len(self.on_topic),
             "questions_correct": correct,
             "accuracy": ratio(correct, len(self.on_topic)),
             "last_practiced_at": self.at,
-            "days_since_practice": days(instant - self.at),
+            "days_since_practice": days(max(instant - self.at, timedelta(0))),
             "recall": rounded(probability(z) / probability(self.z0)),
             "mastery_level": self.level(instant),
             "reached_mastered_at": self.reached_mastered_at,
@@ -390,7 +400,7 @@ class State:
             "proficient_until": self.proficient_until,
             "log_odds_at_practice": rounded(self.z0),
             "log_odds_per_log_day": rounded(self.slope),
-            "log_odds_margin": rounded(NORMAL_95 * self.width),
+            "log_odds_margin": rounded(self.margin),
         }
 
 
@@ -412,22 +422,24 @@ def states_of(mine: Sequence[Attempt], model: Model) -> dict[str, list[State]]:
         on_topic = tuple(a for a in so_far if a.topic_id == topic_id)
         usual = model.of_topic(topic_id).difficulty
         # The next attempt, right away, at a question that the learner has not met.
-        features = features_of(so_far, topic_id, None, attempt.at, usual, usual)
+        features = features_of(so_far, topic_id, None, attempt.at, usual, usual, model.fading_days)
         slope = model.coefficient("topic_fading") + (
             model.coefficient("topic_fading_of_practice") * features["topic_attempts"]
         )
-        known = information(on_topic)
+        evidence = 4 * information(on_topic)
+        width = math.sqrt(model.interval_variance + model.interval_newness / (1 + float(evidence)))
         before = states[topic_id][-1].reached_mastered_at if states[topic_id] else None
         state = State(
             on_topic=on_topic,
-            z0=model.logit(features),
-            slope=slope,
-            width=math.sqrt(1 / (1 / model.interval_prior_variance + model.interval_information * float(known))),
-            evidence=4 * known,
+            z0=float(rounded(model.logit(features))),
+            slope=float(rounded(slope)),
+            margin=float(rounded(NORMAL_95 * width)),
+            fading_days=model.fading_days,
+            evidence=evidence,
             reached_mastered_at=before,
         )
         if before is None and state.is_mastered_at_first:
-            state = State(state.on_topic, state.z0, state.slope, state.width, state.evidence, attempt.at)
+            state = replace(state, reached_mastered_at=attempt.at)
         states[topic_id].append(state)
     return states
 
@@ -462,13 +474,14 @@ def topic_mastery_daily(attempts: Mart, model: Model) -> Mart:
 
 
 def topic_mastery(attempts: Mart, model: Model, as_of: datetime) -> Mart:
-    """One row a (user, topic) with an attempt before as-of: it looks back from there."""
+    """One row a (user, topic) with an attempt.
+
+    Reading: attempts at as-of or later count at once, as everything does that is no look back from as-of.
+    """
     mart = []
     for states in all_states(attempts, model).values():
-        state = newest(states, as_of)
-        if state is not None:
-            row = {"model_version": model.version, **state.described(as_of)}
-            mart.append({name: row[name] for name in COLUMNS["topic_mastery"]})
+        row = {"model_version": model.version, **states[-1].described(as_of)}
+        mart.append({name: row[name] for name in COLUMNS["topic_mastery"]})
     return mart
 
 
@@ -549,7 +562,7 @@ def gaps_of_learner(states: Mapping[str, Sequence[State]], prerequisites: Prereq
             is_open = spell[-1] == last_day
             end = midnight(spell[-1]) + DAY
             then = newest(states[topic_id], end)
-            now = newest(states[topic_id], as_of) if is_open else then
+            now = states[topic_id][-1] if is_open else then
             assert then is not None and now is not None
             blocking = blocking_topic(topic_id, spell[-1], spells, prerequisites)
             if blocking is not None:

@@ -46,8 +46,9 @@ THREE = Model(
     },
     questions={Q1: QUESTION},
     topics={T1: TOPIC},
-    interval_prior_variance=0.5,
-    interval_information=1.0,
+    interval_variance=0.140625,
+    interval_newness=0.81,
+    fading_days=0.5,
 )
 
 
@@ -63,7 +64,7 @@ def three(extract: Extract) -> Extract:
 def test_every_feature_of_the_third_attempt(three: Extract) -> None:
     """Of two one was right, E = 0.2 + 0.6, V = 0.16 + 0.24; the one at Q1 was right, E = 0.2, V = 0.16."""
     mine = attempts_by_learner(three.marts()["question_attempts"], THREE)[ANN]
-    features = features_of(mine[:2], T1, Q1, mine[2].at, QUESTION.difficulty, TOPIC.difficulty)
+    features = features_of(mine[:2], T1, Q1, mine[2].at, QUESTION.difficulty, TOPIC.difficulty, 0.5)
     ln2, ln3 = 0.693147181, 1.098612289
     expected = {
         "question_difficulty": 1.386294361,
@@ -72,9 +73,9 @@ def test_every_feature_of_the_third_attempt(three: Extract) -> None:
         "topic_attempts": ln3,
         "question_attempts": ln2,
         "topic_hinted": ln2,
-        "topic_fading": ln2,  # a day
-        "topic_fading_of_practice": ln2 * ln3,
-        "question_fading": 0.916290732,  # ln(1 + 1.5 days)
+        "topic_fading": ln3,  # ln(1 + 1 day / 0.5)
+        "topic_fading_of_practice": ln3 * ln3,
+        "question_fading": 2 * ln2,  # ln(1 + 1.5 days / 0.5)
         "question_pause": ln3,  # two attempts since: the previous one at Q1, and that at Q2
         "question_pause_of_strength": ln3 * 0.8 / 0.66,
         "difficulty_of_strong": 1.386294361 / 7,
@@ -102,8 +103,8 @@ def test_every_feature_of_the_third_attempt(three: Extract) -> None:
 def test_predictions_by_hand(three: Extract) -> None:
     """Each from what came before it.
 
-    z1 = -1.  z2 = -1 + 2 x 0.8 / 0.66 + ln 2 - 0.3 ln 1.5 - 0.1 ln 1.5 ln 2 = 1.967645373.
-    z3 = -1 + 2 x 0.2 / 0.9 + 0 - 0.3 ln 2 - 0.1 ln 2 ln 3 = -0.839649711.
+    z1 = -1.  z2 = -1 + 2 x 0.8 / 0.66 + ln 2 - 0.3 ln 2 - 0.1 ln 2 ln 2 = 1.861400149.
+    z3 = -1 + 2 x 0.2 / 0.9 + 0 - 0.3 ln 3 - 0.1 ln 3 ln 3 = -1.005834138.
     """
     rows = three.marts(model=THREE)["attempt_predictions"]
     assert [(row["attempt_id"], row["date"], row["is_correct"]) for row in rows] == [
@@ -113,8 +114,8 @@ def test_predictions_by_hand(three: Extract) -> None:
     ]
     assert [row["predicted_correct"] for row in rows] == [
         Decimal("0.268941421"),
-        Decimal("0.877357978"),
-        Decimal("0.301608564"),
+        Decimal("0.865460063"),
+        Decimal("0.267795908"),
     ]
     assert {row["model_version"] for row in rows} == {"by hand"}
 
@@ -122,14 +123,15 @@ def test_predictions_by_hand(three: Extract) -> None:
 def test_the_state_after_the_third_attempt_by_hand(three: Extract) -> None:
     """Two of three are right, E = 1, V = 0.56: z0 = -1 + 2 x 1 / 1.06 + ln 2 = 1.579939633.
 
-    The slope is -0.3 - 0.1 ln 4 = -0.438629436; half a day later z = 1.402090702. Evidence 4 x 0.56 = 2.24 is too
-    little. w = sqrt(1 / (1 / 0.5 + 0.56)) = 0.625. Mastered it is not: ln(0.85 / 0.15) = 1.7346. Proficient it is for
-    exp((z0 - 0.847297860) / 0.438629436) - 1 = 4.31374989 days: until 7 March, 19:31:47.
+    The slope is -0.3 - 0.1 ln 4 = -0.438629436; half a day later z = z0 + slope x ln 2 = 1.275904876. Evidence
+    4 x 0.56 = 2.24 is too little. w = sqrt(0.140625 + 0.81 / 3.24) = 0.625. Mastered it is not: ln(0.85 / 0.15) =
+    1.7346. Proficient it is for 0.5 x (exp((z0 - 0.847297860) / 0.438629436) - 1) =
+    2.15687494 days: until 5 March, 15:45:53.
     """
     row = three.marts(model=THREE)["topic_mastery_daily"][-1]
     assert (row["user_id"], row["topic_id"], row["date"], row["last_practiced_at"]) == (ANN, T1, D2, at("12:00:00", D2))
-    assert (row["mastery_score"], row["recall"]) == (Decimal("0.802515442"), Decimal("0.967823617"))
-    assert (row["mastery_low"], row["mastery_high"]) == (Decimal("0.592438972"), Decimal("0.919095770"))
+    assert (row["mastery_score"], row["recall"]) == (Decimal("0.781751889"), Decimal("0.942783032"))
+    assert (row["mastery_low"], row["mastery_high"]) == (Decimal("0.561652501"), Decimal("0.909202690"))
     assert (row["evidence"], row["mastery_level"]) == (Decimal("2.24"), "unknown")
     assert (row["questions_attempted"], row["questions_correct"]) == (3, 2)
     assert (row["log_odds_at_practice"], row["log_odds_per_log_day"]) == (
@@ -138,27 +140,26 @@ def test_the_state_after_the_third_attempt_by_hand(three: Extract) -> None:
     )
     assert row["log_odds_margin"] == Decimal("1.028033517")  # 1.6448536269514722 w
     assert row["is_newest"]
-    assert (row["mastered_until"], row["proficient_until"]) == (None, datetime(2026, 3, 7, 19, 31))
+    assert (row["mastered_until"], row["proficient_until"]) == (None, datetime(2026, 3, 5, 15, 45))
     assert row["reached_mastered_at"] is None
 
 
 def test_as_of_tells_how_long_ago_practice_was_and_what_is_left(three: Extract) -> None:
-    """36 hours after the last attempt z = 1.579939633 - 0.438629436 ln 2.5 = 1.178027546."""
+    """36 hours after the last attempt z = 1.579939633 - 0.438629436 ln 4 = 0.971870119."""
     (row,) = three.marts("2026-03-05T00:00:00Z", model=THREE)["topic_mastery"]
     assert (row["days_since_practice"], row["accuracy"]) == (Decimal("1.5"), Decimal("0.666666667"))
-    z = 1.579939633 - 0.438629436 * 0.916290732
-    assert float(row["mastery_score"]) == pytest.approx(1 / (1 + math.exp(-z)), abs=2e-9)
-    assert float(row["recall"]) == pytest.approx(1 / (1 + math.exp(-z)) / 0.829195968, abs=2e-9)
+    assert (row["mastery_score"], row["recall"]) == (Decimal("0.725492095"), Decimal("0.874934422"))
 
 
-def test_as_of_leaves_out_attempts_at_it_or_later(three: Extract) -> None:
-    (row,) = three.marts("2026-03-03T12:00:00Z", model=THREE)["topic_mastery"]
-    assert (row["questions_attempted"], row["questions_correct"], row["days_since_practice"]) == (2, 1, 1)
-    (row,) = three.marts("2026-03-03T12:00:00.000001Z", model=THREE)["topic_mastery"]
-    assert (row["questions_attempted"], row["days_since_practice"]) == (3, 0)
-    assert three.marts("2026-03-02T00:00:00Z", model=THREE)["topic_mastery"] == []
-    assert len(three.marts("2026-03-02T00:00:00Z", model=THREE)["topic_mastery_daily"]) == 2
-    assert len(three.marts("2026-03-02T00:00:00Z", model=THREE)["attempt_predictions"]) == 3
+def test_attempts_after_as_of_count_at_once(three: Extract) -> None:
+    """The last attempt, on 3 March at 12:00, counts the day before too; no time has passed since then."""
+    (row,) = three.marts("2026-03-02T18:00:00Z", model=THREE)["topic_mastery"]
+    assert (row["questions_attempted"], row["questions_correct"], row["days_since_practice"]) == (3, 2, 0)
+    assert (row["mastery_score"], row["recall"]) == (Decimal("0.829195968"), 1)
+    assert (
+        three.marts("2026-03-02T18:00:00Z", model=THREE)["topic_mastery_daily"]
+        == three.marts(model=THREE)["topic_mastery_daily"]
+    )
 
 
 def test_what_the_model_does_not_know_has_its_parents_difficulty() -> None:
@@ -177,7 +178,7 @@ def test_a_question_belongs_to_the_topic_of_each_attempt_and_memories_to_the_lea
     extract.study("question_submit", "10:00:00", user=BEN)
     extract.study("question_submit", "11:00:00", topic_id=T1)
     mine = attempts_by_learner(extract.marts()["question_attempts"], Model())[ANN]
-    features = features_of(mine[:1], T1, Q1, mine[1].at, 0.0, 0.0)
+    features = features_of(mine[:1], T1, Q1, mine[1].at, 0.0, 0.0, 1.0)
     assert (features["topic_attempts"], features["topic_fading"], features["topic_all_strength"]) == (0, 0, 0)
     assert features["question_attempts"] == features["learner_attempts"] == close(math.log(2))
     assert features["question_fading"] == close(math.log(1 + 1 / 24))
@@ -211,7 +212,7 @@ def test_the_model_tells_of_questions_that_it_knows(three: Extract) -> None:
 LAST_ANSWER = Model(
     version="last answer",
     coefficients={"intercept": -1.0, "topic_1_correct": 4 / math.log(2), "topic_fading": -1.0},
-    interval_prior_variance=1e-4,
+    interval_newness=1e-4,
 )
 RIGHT, WRONG = Decimal("0.952574127"), Decimal("0.268941421")
 
@@ -251,20 +252,21 @@ def test_levels_end_as_time_goes_by(extract: Extract, as_of: str, level: str) ->
 
 
 def test_mastery_is_reached_once_there_is_evidence_and_stays_reached(extract: Extract) -> None:
-    answers(extract, "rrrrw")
-    marts = extract.marts("2026-03-02T12:01:30Z", model=LAST_ANSWER)
-    assert (marts["topic_mastery"][0]["mastery_level"], marts["topic_mastery"][0]["evidence"]) == ("unknown", 2)
+    answers(extract, "rr")
     (row,) = extract.marts(model=LAST_ANSWER)["topic_mastery"]
-    assert (row["mastery_level"], row["reached_mastered_at"]) == ("learning", at("12:02:00"))
+    assert (row["mastery_level"], row["evidence"], row["reached_mastered_at"]) == ("unknown", 2, None)
+    answers(extract, "rrw", hour=13)
+    (row,) = extract.marts(model=LAST_ANSWER)["topic_mastery"]
+    assert (row["mastery_level"], row["reached_mastered_at"]) == ("learning", at("13:00:00"))
     (row,) = extract.marts(model=LAST_ANSWER)["topic_mastery_daily"]
     assert (row["mastered_until"], row["proficient_until"]) == (None, None)
 
 
-def state(z0: float, slope: float, width: float = 0.01) -> State:
+def state(z0: float, slope: float, margin: float = 0.01) -> State:
     """What a learner is worth after an attempt on 2 March, 12:00:30."""
     mart = {"attempt_id": "a", "user_id": ANN, "topic_id": T1, "question_id": Q1, "is_correct": True}
     attempts = attempts_by_learner([{**mart, "attempted_at": at("12:00:30"), "hint_used": False}], Model())[ANN]
-    return State(tuple(attempts), z0, slope, width, Fraction(3), None)
+    return State(tuple(attempts), z0, slope, margin, 1.0, Fraction(3), None)
 
 
 def test_levels_end_never_or_before_they_begin() -> None:
@@ -287,10 +289,10 @@ def test_mastery_ends_with_its_lower_bound_where_that_comes_first() -> None:
 
     z = 3 is above that for exp(0.507848513) - 1 = 0.661712 days: 15 h 52 min 51.9 s.
     """
-    until = state(3, -1, width=1).mastered_until
+    until = state(3, -1, margin=1.644853627).mastered_until
     assert until == datetime(2026, 3, 3, 3, 53)
-    assert state(2.4921, -1, width=1).mastered_until is None
-    assert state(2.4921, -1, width=0.01).mastered_until is not None
+    assert state(2.4921, -1, margin=1.644853627).mastered_until is None
+    assert state(2.4921, -1, margin=0.01).mastered_until is not None
 
 
 # --- gaps -----------------------------------------------------------------------------------------------------------
@@ -329,7 +331,7 @@ def test_struggling_from_the_day_of_enough_evidence_to_the_day_it_is_overcome(ex
 def test_attempts_that_tell_little_are_no_evidence(extract: Extract) -> None:
     """Everybody gets these right: v = 0.0099, so that ten attempts make 0.396."""
     answers(extract, "w" * 10)
-    easy = Model(coefficients=LAST_ANSWER.coefficients, overall=Difficulty.of(0.99), interval_prior_variance=1e-4)
+    easy = Model(coefficients=LAST_ANSWER.coefficients, overall=Difficulty.of(0.99), interval_newness=1e-4)
     marts = extract.marts(model=easy)
     assert marts["knowledge_gaps"] == []
     assert (marts["topic_mastery"][0]["evidence"], marts["topic_mastery"][0]["mastery_level"]) == (
@@ -374,7 +376,7 @@ def test_what_was_proficient_only_is_a_gap_when_that_has_faded(extract: Extract)
     """z0 = 1.5 is 0.8176: proficient for exp(1.5 - 0.847297860) - 1 = 0.9207 days, never mastered."""
     answers(extract, "rrr")
     model = Model(
-        coefficients={**LAST_ANSWER.coefficients, "topic_1_correct": 2.5 / math.log(2)}, interval_prior_variance=1e-4
+        coefficients={**LAST_ANSWER.coefficients, "topic_1_correct": 2.5 / math.log(2)}, interval_newness=1e-4
     )
     marts = extract.marts("2026-03-04T00:00:00Z", model=model)
     (daily,) = marts["topic_mastery_daily"]

@@ -114,6 +114,11 @@ def discover(home: Home) -> Discovery:
     return Discovery(extracts, warnings)
 
 
+def holds_files(folder: Path) -> bool:
+    """Whether anything but folders lies in a folder, at any depth and under whatever name."""
+    return any(path.is_symlink() or not path.is_dir() for path in folder.rglob("*"))
+
+
 def select_pending(
     extracts: Iterable[Extract],
     recorded: Mapping[tuple[str, str, date], tuple[RecordedFile, ...]],

@@ -21,8 +21,17 @@ EMAIL_FORM = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 UUID_FORM = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 
 _ANY_EMAIL = re.compile(EMAIL_FORM)
-_MAYBE_IPV6 = re.compile(r"(?<![\w:])[0-9a-fA-F:]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?![\w:])")
-_ANY_IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+# Four numbers, whatever stands around them; five are none.
+_IPV4 = re.compile(r"(?<!\d)(?<!\d\.)\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d)")
+# Eight groups, or fewer around a "::". What a word clings to (`from2001:db8::1`) has to look the part, with four digits
+# to begin with: `Foo::Bar` and `Api::V1::Error` are names, 10:20:30 is a time.
+_GROUP = "[0-9a-fA-F]{1,4}"
+_TAIL = rf"(?:{_GROUP}(?::{_GROUP}){{0,6}})"
+_IPV6 = re.compile(
+    rf"(?:{_GROUP}:){{7}}{_GROUP}"
+    rf"|(?=[a-fA-F]{{0,3}}\d)[0-9a-fA-F]{{4}}:(?:{_GROUP}:){{0,6}}:{_TAIL}?"
+    rf"|(?<![\w:])(?:(?:{_GROUP}:){{1,7}}:{_TAIL}?|::{_TAIL})(?!\w|:\w)"
+)
 
 # Every pattern starts where a run begins: one that is tried at each character of a long run would be quadratic.
 _WORD = re.compile(r"\S*\?\S*")
@@ -47,13 +56,11 @@ def keyed_hash(key: bytes, text: str) -> str:
 
 def holds_address(text: str) -> bool:
     """Whether a short text holds an e-mail address or an IP address."""
-    if _ANY_EMAIL.search(text) or _ANY_IPV4.search(text):
-        return True
-    return any(truncate_ip(part) is not None for part in _MAYBE_IPV6.findall(text))
+    return any(form.search(text) for form in (_ANY_EMAIL, _IPV4, _IPV6))
 
 
 def scrub(text: str) -> str:
-    """A text with e-mail addresses, phone numbers, card numbers, query strings and long runs of digits replaced.
+    """A text with e-mail and IP addresses, phone and card numbers, query strings and long runs of digits replaced.
 
     UUIDs stay: they are what an engineer looks for, and name nobody to others.
     """
@@ -61,6 +68,9 @@ def scrub(text: str) -> str:
         text = _WORD.sub(_without_query, text)
     if "@" in text:
         text = _EMAIL.sub("[email]", text)
+    text = _IPV4.sub("[ip]", text)
+    if ":" in text:
+        text = _IPV6.sub("[ip]", text)
     parts = _UUID.split(text)  # every second one is a UUID
     parts[::2] = [_DIGITS.sub("[number]", _PHONE.sub("[phone]", _CARD.sub("[card]", part))) for part in parts[::2]]
     return "".join(parts)

@@ -230,10 +230,6 @@ class _Compiler:
     def payload(self) -> Field | None:
         return next((f for f in self.stream.envelope if f.name == self.stream.payload_field), None)
 
-    @cached_property
-    def has_free_text(self) -> list[EventType]:
-        return [t for t in self.types if any(f.privacy == "free_text" for f in t.payload)]
-
     def sql(self) -> str:
         verdict = self.verdict()
         steps = [
@@ -559,12 +555,15 @@ class _Compiler:
         return f"i_{self.stream.time_field}"
 
     def payload_shown(self) -> str:
-        """A payload that is no object may be the text of one: not shown where that could hold free text."""
+        """A payload that is no object. A text may be that of one, and hold whatever an event can say: not shown.
+
+        Nor is any other value where the event's type has free text.
+        """
         assert self.payload is not None
-        if not self.has_free_text:
-            return _j(self.payload)
-        numbers = [number for number, t in enumerate(self.types) if t not in self.has_free_text]
-        return f"CASE WHEN {_among(numbers)} THEN {_j(self.payload)} END"
+        j = _j(self.payload)
+        free = [number for number, t in enumerate(self.types) if any(f.privacy == "free_text" for f in t.payload)]
+        hidden = " OR ".join([values.is_text(j), *([_among(free)] if free else [])])
+        return f"CASE WHEN NOT ({hidden}) THEN {j} END"
 
     def typed(self, f: Field) -> str:
         if f.name == self.stream.type_field:

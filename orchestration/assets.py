@@ -15,7 +15,7 @@ from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 from pydantic import Field
 
 from ingestion.contract import Contract, Stream, raw_columns
-from ingestion.extracts import ExtractError, discover
+from ingestion.extracts import Extract, ExtractError, discover
 from ingestion.home import Home
 from ingestion.ledger import Load
 from ingestion.load import Loader, pending
@@ -130,9 +130,7 @@ def build_stream_asset(
                     context.log_event(
                         dg.AssetMaterialization(key, partition=str(extract.extract_date), metadata=metadata)
                     )
-                done, rows = len(loads) + len(failed), sum(load.rows_read for load in loads)
-                told = f"load {name}: {done:,} of {counted(len(extracts), 'date')}, {counted(rows, 'row')}"
-                progress.tell(told + (f", {len(failed):,} failed" if failed else ""), done == len(extracts))
+                progress.tell(_count_loads(extracts, loads, failed), len(loads) + len(failed) == len(extracts))
         now = datetime.now(UTC).replace(tzinfo=None)
         yield from check_stream(writer.home, stream, taken, [load.extract_date for load in loads], now)
         if failed:
@@ -142,6 +140,16 @@ def build_stream_asset(
             raise dg.Failure(told, allow_retries=False)
 
     return load_stream
+
+
+def _count_loads(extracts: Sequence[Extract], loads: Sequence[Load], failed: Sequence[str]) -> str:
+    """How far the extracts of a stream are loaded: which, of one or of several dates, and how many rows."""
+    first, last = extracts[0], extracts[-1]
+    told = f"load {first.system}/{first.stream} {DateRange(first.extract_date, last.extract_date)}: "
+    if len(extracts) > 1:
+        told += f"{len(loads) + len(failed):,} of {counted(len(extracts), 'date')}, "
+    told += counted(sum(load.rows_read for load in loads), "row")
+    return told + (f", {len(failed):,} failed" if failed else "")
 
 
 def _owner(contract: Contract) -> str:
@@ -168,7 +176,7 @@ def _load_metadata(load: Load) -> dict[str, Any]:
     }
 
 
-def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
+def lake_tables(streams: Sequence[Stream], owner: str) -> list[dg.AssetSpec]:
     """What the models see of the lake beside the streams: what each load writes, and the models of topic mastery."""
     tables = {
         LEDGER: "Where every row read went, a row a load.",
@@ -187,11 +195,11 @@ def lake_tables(streams: Sequence[Stream]) -> list[dg.AssetSpec]:
     }
     return [
         *(
-            dg.AssetSpec(key, deps=deps, group_name=LAKE, kinds={"delta", "raw"}, description=description)
+            dg.AssetSpec(key, deps=deps, group_name=LAKE, owners=[owner], kinds={"delta", "raw"}, description=description)
             for key, description in tables.items()
         ),
         *(
-            dg.AssetSpec([LAKE, f"mastery_{name}"], group_name=LAKE, kinds={"delta"}, description=description)
+            dg.AssetSpec([LAKE, f"mastery_{name}"], group_name=LAKE, owners=[owner], kinds={"delta"}, description=description)
             for name, description in mastery.items()
         ),
     ]
@@ -227,6 +235,10 @@ def build_model_assets(prepared: Prepared, streams: Sequence[Stream]) -> dg.Asse
         if config.from_lake_alone:
             home.drop_models()
             args.append("--full-refresh")
+        # Of a part of the models dbt would run every test that touches one of them, those of other models too.
+        left = {spec.key for spec in models.check_specs} - context.selected_asset_check_keys
+        if left:
+            args += ["--exclude", " ".join(sorted(key.name for key in left))]
         artifacts = chosen.artifacts(home)
         (artifacts / "run_results.json").unlink(missing_ok=True)  # of the run before
         invocation = dbt.cli(args, context=context, raise_on_error=False, target_path=artifacts)
@@ -330,6 +342,7 @@ def build_published_marts(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
         key=PUBLISHED_MARTS,
         deps=[key for key in models.keys if key.path[0] == SCHEMA],
         group_name="published",
+        owners=models.get_asset_spec(dg.AssetKey([SCHEMA, "mart_catalog"])).owners,  # who keeps what analysts read
         kinds={"duckdb"},
         description="The file that analysts open, `published/daybook.duckdb`: replaced in one step when every blocking "
         "check has passed.",

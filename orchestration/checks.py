@@ -407,11 +407,16 @@ def check_stream(
 
 
 def _rejected_rows(home: Home, load_ids: Sequence[str]) -> list[Row]:
-    """A few rows of each reason, the most frequent reason first."""
+    """A few rows of each reason, the most frequent reason first. Of the detail the field at fault, and not its value.
+
+    What is said of a malformed row tells where it breaks, and holds no value.
+    """
     with lake_connection(home) as con:
         return rows_of(
             con,
-            f"""select extract_date, source_file, source_line, reason, detail from lake.raw.quarantine
+            f"""select extract_date, source_file, source_line, reason,
+                    if(reason = 'malformed', detail, split_part(detail, ': ', 1)) as detail
+                from lake.raw.quarantine
                 where load_id in (select unnest(?::varchar[]))
                 window of_reason as (partition by reason)
                 qualify row_number() over (of_reason order by extract_date, source_file, source_line, batch_index)

@@ -13,6 +13,7 @@ from ingestion.contract import load_contracts
 from ingestion.home import Home
 from orchestration import manifest
 from orchestration.assets import (
+    LAKE,
     build_model_assets,
     build_published_marts,
     build_stream_asset,
@@ -42,7 +43,13 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
     models = build_model_assets(prepared, streams)
     published = build_published_marts(models)
     return dg.Definitions(
-        assets=[*stream_assets, *lake_tables(streams), models, published, mastery_model],
+        assets=[
+            *stream_assets,
+            *lake_tables(streams, manifest.owner_of(prepared.manifest, LAKE)),
+            models,
+            published,
+            mastery_model,
+        ],
         asset_checks=[*MART_CHECKS, *MASTERY_CHECKS],
         jobs=build_jobs(stream_assets, models, published, mastery_model),
         schedules=[build_nightly(streams, extract_dates), weekly_mastery],

@@ -152,8 +152,10 @@ def _attach_old(con: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
     if not home.marts.exists():
         return set()
     con.execute(f"attach {quoted(str(home.marts))} as old (read_only)")
-    tables = con.execute("select table_name from duckdb_tables() where database_name = 'old' and schema_name = 'marts'")
-    return {name for (name,) in tables.fetchall()}
+    marts = con.execute(
+        "select table_name from information_schema.tables where table_catalog = 'old' and table_schema = 'marts'"
+    )
+    return {name for (name,) in marts.fetchall()}
 
 
 def _take(con: duckdb.DuckDBPyConnection, node: Node, rows: str) -> None:

@@ -72,6 +72,11 @@ def marts_of(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
+def owner_of(manifest: Mapping[str, Any], group: str) -> str:
+    """The e-mail address of a group's owner."""
+    return next(str(found["owner"]["email"]) for found in manifest["groups"].values() if found["name"] == group)
+
+
 def columns_of_people(manifest: Mapping[str, Any]) -> set[str]:
     """The columns of models that name people by another name than the contracts give them (`meta.names_a_person`)."""
     return {

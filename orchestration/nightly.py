@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 
 from ingestion.contract import load_contracts
-from ingestion.extracts import discover
+from ingestion.extracts import holds_files
 from ingestion.home import Home
 from ingestion.lock import writer_lock
 from mastery.store import Store
@@ -30,17 +30,19 @@ from orchestration.engines import EngineResource
 from orchestration.instance import bury_dead_runs, prepare_instance
 from orchestration.jobs import JOBS, LOAD, MASTERY, REBUILD, TRANSFORM, load_config
 from orchestration.partitions import DateRange
-from orchestration.planning import Place, due_date, look, places_of, runs_of_the_night, within
+from orchestration.planning import Outlook, Place, due_date, look, places_of, runs_of_the_night, within
 from orchestration.resources import Alert, AlertResource, Progress, failure_text
 from orchestration.wording import counted, not_read
 
 # The jobs' own log goes to the history of runs alone: what a person needs is in the progress lines and the summary.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
-# The tag that says by which command a run was started.
 _COLUMNS_OF_A_SAMPLE = 4  # of a failing row, as the summary shows it
 
+# The tag that says by which command a run was started.
 _COMMAND_TAG = "daybook/command"
+
+_LAYOUT = "<system>/<YYYY-MM-DD>/<stream>[-anything].ndjson, .csv, .parquet"
 
 
 @dataclass
@@ -71,8 +73,9 @@ def nightly(home: Home, first: date | None = None, last: date | None = None) -> 
     night = Night()
     prepare_instance(home)
     with writer_lock(home, "make nightly", report=_say):
-        write_demo_where_nothing_is(home)
-        outlook = look(home)
+        outlook = outlook_of(home)
+        if outlook is None:
+            return 1
         night.warnings += outlook.warnings
         if first or last:
             found, due = outlook.landing, None
@@ -127,16 +130,17 @@ def mastery(home: Home, champion: str | None = None) -> int:
                 _run(night, defs, instance, MASTERY, tags)
                 for name in ("held_out", "decision"):
                     if name in night.refit:
-                        _say(f"\n{night.refit[name]}")
-                if night.is_good and "held_out" not in night.refit:  # nothing new was measured: the marts stay
+                        progress.tell(f"\n{night.refit[name]}", last=True)  # stdout is theirs
+                if night.is_good and not {"held_out", "challenger"} & night.refit.keys():  # there is nothing to score
                     return 0
             else:
                 try:
                     Store(home).promote(champion)
                 except LookupError as error:
-                    _say(f"make mastery: {error}; it has {', '.join(Store(home).versions())}")
+                    known = ", ".join(Store(home).versions())
+                    progress.tell(f"make mastery: {error}; those that are kept: {known or 'none'}", last=True)
                     return 2
-                _say(f"{champion} is the champion from now on")
+                progress.tell(f"{champion} is the champion from now on", last=True)
             if night.is_good:
                 _run(night, defs, instance, TRANSFORM, tags)
         return _summary(home, night)
@@ -297,15 +301,20 @@ def _row_in_short(row: Mapping[str, object]) -> str:
     return ", ".join(said[:_COLUMNS_OF_A_SAMPLE])
 
 
-def write_demo_where_nothing_is(home: Home) -> None:
-    """Demo extracts for a home that has neither extracts nor loads."""
-    if discover(home).extracts or look(home).loads:
-        return
+def outlook_of(home: Home) -> Outlook | None:
+    """What lies in landing and lake: in an empty home, demo extracts. None where only other files lie; that is said."""
+    outlook = look(home)
+    if outlook.landing or outlook.loads:
+        return outlook
+    if holds_files(home.landing):
+        _say("\n".join([*not_read(outlook.warnings), f"no extract found in {home.landing}/ ({_LAYOUT})"]))
+        return None
     from ingestion.demo import generate  # its libraries are for the one time that it is needed
 
     _say("landing is empty: writing demo extracts")
     written = generate(home)
     _say(f"wrote {written.rows:,} rows in {written.files} files to {home.landing}")
+    return look(home)
 
 
 # Lines on the way

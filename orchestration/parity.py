@@ -10,20 +10,20 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
-from ingestion.extracts import ExtractError
+from ingestion.extracts import Extract, ExtractError
 from ingestion.home import Home
-from ingestion.load import Loader, pending
+from ingestion.load import Loader
 from ingestion.lock import writer_lock
 from ingestion.sql import identifier, quoted
 from orchestration.engines import DuckDB, Engine, Spark, handed_over
 from orchestration.manifest import PROJECT_DIR, marts_of
-from orchestration.nightly import write_demo_where_nothing_is
+from orchestration.nightly import outlook_of
 from orchestration.resources import Progress, dbt_executable
 from orchestration.spark_connection import Settings, why_unavailable
 from orchestration.wording import counted
@@ -154,7 +154,10 @@ def parity(home: Home) -> int:
         print(f"make parity: {missing}")
         return 2
     with writer_lock(home, "make parity", report=print):
-        _load(home)
+        outlook = outlook_of(home)
+        if outlook is None:
+            return 1
+        _load(home, outlook.pending)
         try:
             manifest = build(home, DuckDB())
             build(home, Spark())
@@ -176,11 +179,9 @@ def parity(home: Home) -> int:
     return 1 if different else 0
 
 
-def _load(home: Home) -> None:
+def _load(home: Home, extracts: Sequence[Extract]) -> None:
     """Load what is new or changed; an extract that cannot be read is told, and stops nothing."""
-    write_demo_where_nothing_is(home)
     progress = Progress()
-    extracts = pending(home)
     with Loader(home) as loader:
         for done, (_, outcome) in enumerate(loader.load_all(extracts), start=1):
             if isinstance(outcome, ExtractError):

@@ -3,12 +3,14 @@
 `python -m orchestration.reference_docs` writes it anew after a change of a contract or a mart.
 
 What belongs here: what the pages say and how. What does not: the descriptions themselves, which stand in the contracts
-and in the `.yml` beside each model.
+and in the `.yml` beside each model, and which funnels there are, which their seed says.
 """
 
 from __future__ import annotations
 
+import csv
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ from typing import Any
 from ingestion.contract import Contract, Field, Stream, load_contracts
 from ingestion.privacy import MAX_GRAIN_LENGTH
 from orchestration.checks import MART_CHECKS
-from orchestration.manifest import marts_of, prepare
+from orchestration.manifest import PROJECT_DIR, marts_of, prepare
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+FUNNELS = PROJECT_DIR / "seeds" / "funnels.csv"
 
 _WRITTEN = "<!-- Written by `python -m orchestration.reference_docs`; a test says when it is out of date. -->\n"
 
@@ -27,9 +30,9 @@ _INDEX = """\
 
 What every mart and column means, and what the source systems deliver. Times are UTC; a *date* is the UTC day of an
 event, an *extract date* the UTC day on which the source system received it. Seconds are exact decimals; ratios,
-medians and percentiles are doubles rounded to 9 places, and null where there is nothing to divide by or to measure.
-Counts and sums are 0 where there is nothing. *As-of* is the end of the newest loaded extract date: the instant up to
-which the marts speak.
+medians and percentiles are doubles rounded to 9 places, and null where there is nothing to divide by or to
+measure. Counts and sums are 0 where there is nothing; `never` under *null* says that a test refuses one. *As-of*
+is the end of the newest loaded extract date: the instant up to which the marts speak.
 """
 
 _TYPES = """\
@@ -48,6 +51,9 @@ _PRIVACY = {
 }
 
 
+_PAGE_OF_FUNNELS = "funnel_attempts"
+
+
 def render() -> dict[str, str]:
     """All pages, by their path below `docs/reference`."""
     prepared = prepare()
@@ -55,7 +61,8 @@ def render() -> dict[str, str]:
     marts = sorted(marts_of(prepared.manifest), key=lambda node: (node["fqn"][2], node["name"]))
     pages = {f"systems/{contract.system}.md": _system(contract) for contract in contracts}
     pages |= {f"marts/{mart['name']}.md": _mart(mart, prepared.manifest) for mart in marts}
-    pages["README.md"] = _index(list(contracts), marts)
+    exposures = sorted(prepared.manifest["exposures"].values(), key=lambda exposure: exposure["label"])
+    pages["README.md"] = _index(list(contracts), marts, exposures)
     return {path: _WRITTEN + text for path, text in pages.items()}
 
 
@@ -68,17 +75,37 @@ def write() -> None:
         page.write_text(text, encoding="utf-8")
 
 
-def _index(contracts: Sequence[Contract], marts: Sequence[Mapping[str, Any]]) -> str:
+def _index(
+    contracts: Sequence[Contract], marts: Sequence[Mapping[str, Any]], exposures: Sequence[Mapping[str, Any]]
+) -> str:
     parts = [_INDEX, "## Marts\n"]
     for domain in dict.fromkeys(mart["fqn"][2] for mart in marts):
         rows = [
-            (f"[{mart['name']}](marts/{mart['name']}.md)", _first_sentence(mart["description"]))
+            (_link(mart["name"], "marts/"), _first_sentence(mart["description"]))
             for mart in marts
             if mart["fqn"][2] == domain
         ]
         parts += [f"### {domain.capitalize()}\n", _table(("mart", "what a row is"), rows)]
-    rows = [(f"[{contract.system}](systems/{contract.system}.md)", contract.description) for contract in contracts]
-    return "\n".join([*parts, "## Source systems\n", _table(("system", "what it delivers"), rows), _TYPES])
+    uses = [
+        (
+            exposure["label"],
+            exposure["description"],
+            ", ".join(_link(_name(parent), "marts/") for parent in sorted(exposure["depends_on"]["nodes"])),
+            _owner(exposure["owner"]),
+        )
+        for exposure in exposures
+    ]
+    systems = [(_link(contract.system, "systems/"), contract.description) for contract in contracts]
+    return "\n".join(
+        [
+            *parts,
+            "## Who uses them\n",
+            _table(("use", "what for", "marts", "owner"), uses),
+            "## Source systems\n",
+            _table(("system", "what it delivers"), systems),
+            _TYPES,
+        ]
+    )
 
 
 # Systems
@@ -175,49 +202,92 @@ def _field(field: Field, is_payload: bool) -> str:
 
 
 def _mart(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    unique_id = mart["unique_id"]
-    tests = [manifest["nodes"][child] for child in manifest["child_map"][unique_id] if child.startswith("test.")]
+    children = manifest["child_map"][mart["unique_id"]]
+    tests = [manifest["nodes"][child] for child in children if child.startswith("test.")]
     keys = [test["test_metadata"]["kwargs"]["columns"] for test in tests if _kind(test) == "primary_key"]
-    group = next(g for g in manifest["groups"].values() if g["name"] == mart["config"]["group"])
-    used_by = [
-        manifest["exposures"][child] for child in manifest["child_map"][unique_id] if child.startswith("exposure.")
+    never_null = {column for key in keys for column in key}
+    never_null |= {test["column_name"] for test in tests if _kind(test) == "not_null"}
+    columns = [
+        (f"`{name}`", column["data_type"], "never" if name in never_null else "", column["description"])
+        for name, column in mart["columns"].items()
     ]
-    facts = [
-        ("key", ", ".join(_code(key) for key in keys)),
-        ("owner", group["owner"]["name"]),
-        ("made of", ", ".join(sorted(_code([parent.split(".")[-1]]) for parent in mart["depends_on"]["nodes"]))),
-    ]
-    if used_by:
-        facts.append(("used by", ", ".join(sorted(exposure["label"] or exposure["name"] for exposure in used_by))))
-    columns = [(f"`{name}`", column["data_type"], column["description"]) for name, column in mart["columns"].items()]
     checks = sorted({*_own_tests(mart, manifest), *_asset_checks(mart)})
     return "\n".join(
         [
             f"# {mart['name']}\n",
             f"{mart['description'].strip()}\n",
-            _table(("", ""), facts),
+            _table(("fact", "value"), _facts(mart, keys, manifest)),
             "## Columns\n",
-            _table(("column", "type", "meaning"), columns),
-            *(["## Checks\n", _table(("check", "what it holds"), checks)] if checks else []),
+            _table(("column", "type", "null", "meaning"), columns),
+            *(["## Funnels\n", _funnels()] if mart["name"] == _PAGE_OF_FUNNELS else []),
+            *(["## Checks\n", _table(("check", "severity", "what it says"), checks)] if checks else []),
         ]
     )
 
 
-def _own_tests(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts(
+    mart: Mapping[str, Any], keys: Sequence[Sequence[str]], manifest: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    marts = {node["name"] for node in marts_of(manifest)}
+    group = next(group for group in manifest["groups"].values() if group["name"] == mart["config"]["group"])
+    parents = sorted(map(_name, mart["depends_on"]["nodes"]))
+    uses = [
+        manifest["exposures"][child]["label"]
+        for child in manifest["child_map"][mart["unique_id"]]
+        if child.startswith("exposure.")
+    ]
+    yield "key", ", ".join(_code(key) for key in keys)
+    yield "owner", _owner(group["owner"])
+    yield "made of", ", ".join(_link(parent) if parent in marts else _code([parent]) for parent in parents)
+    if uses:
+        yield "used by", ", ".join(f"[{use}](../README.md#who-uses-them)" for use in sorted(uses))
+    if "funnel" in mart["columns"]:
+        yield "funnels", f"[those that are declared]({_PAGE_OF_FUNNELS}.md#funnels)"
+
+
+def _funnels() -> str:
+    """The funnels that the seed declares."""
+    declared: dict[str, list[dict[str, str]]] = defaultdict(list)
+    with FUNNELS.open(newline="", encoding="utf-8") as seed:
+        for row in csv.DictReader(seed):
+            declared[row["funnel"]].append(row)
+    rows = []
+    for funnel, of_it in declared.items():
+        steps = sorted((row for row in of_it if row["role"] == "step"), key=lambda row: row["step"])
+        exclusions = [row["event_type"] for row in of_it if row["role"] == "exclusion"]
+        rows.append(
+            (
+                f"`{funnel}`",
+                of_it[0]["system"],
+                " → ".join(f"`{row['event_type']}`" for row in steps),
+                _code(exclusions),
+                f"{of_it[0]['window_hours']} h",
+                " + ".join(f"`{part}`" for part in of_it[0]["entity"].split("+")),
+            )
+        )
+    return _table(("funnel", "system", "steps", "exclusions", "window", "entity"), rows)
+
+
+def _own_tests(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The tests that say what they hold in words of their own: those on the mart, and those that are shown at it."""
     for node in manifest["nodes"].values():
         if node["resource_type"] == "test" and node["description"]:
             shown_at = node["config"]["meta"].get("dagster", {}).get("ref", {}).get("name")
             if mart["unique_id"] in node["depends_on"]["nodes"] or shown_at == mart["name"]:
-                yield node["name"], node["description"]
+                warns = node["config"]["severity"].lower() == "warn"
+                yield node["name"], _severity(not warns), node["description"]
 
 
-def _asset_checks(mart: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _asset_checks(mart: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The checks that are no tests of dbt."""
     for check in MART_CHECKS:
         for spec in check.check_specs:
             if spec.asset_key.path[-1] == mart["name"]:
-                yield spec.name, spec.description or ""
+                yield spec.name, _severity(spec.blocking), spec.description or ""
+
+
+def _severity(blocks: bool) -> str:
+    return "blocking" if blocks else "warning"
 
 
 def _kind(test: Mapping[str, Any]) -> str | None:
@@ -240,6 +310,19 @@ def _cell(text: str) -> str:
 
 def _code(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _name(unique_id: str) -> str:
+    """The name of a node of dbt."""
+    return unique_id.split(".")[-1]
+
+
+def _link(page: str, folder: str = "") -> str:
+    return f"[{page}]({folder}{page}.md)"
+
+
+def _owner(owner: Mapping[str, Any]) -> str:
+    return f"{owner['name']} (<{owner['email']}>)"
 
 
 def _first_sentence(description: str) -> str:

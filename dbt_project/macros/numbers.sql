@@ -18,6 +18,12 @@
 {%- endmacro %}
 {% macro sum_of_decimals(number) %}cast(least(coalesce(sum({{ number }}), 0), 999999999999.999999) as decimal(18, 6)){% endmacro %}
 
+{#
+A text as a whole number: null where it has anything but digits, or is too large. A cast alone is not the same on every engine: one of
+them makes 25 of `24.5`.
+#}
+{% macro whole_number(text) %}case when translate({{ text }}, '0123456789', '') = '' then try_cast({{ text }} as bigint) end{% endmacro %}
+
 {# How many rows fulfil a condition. #}
 {% macro count_where(condition) %}count(case when {{ condition }} then 1 end){% endmacro %}
 {% macro count_distinct_where(value, condition) %}count(distinct case when {{ condition }} then {{ value }} end){% endmacro %}

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from ingestion.demo.streams import (
     textbook_feed,
 )
 from ingestion.demo.world import Curriculum, Learners, build_curriculum, build_learners
+from ingestion.extracts import holds_files
 from ingestion.home import Home
 
 LEARNERS = 60
@@ -98,7 +100,7 @@ def generate(
         remove(home)
     for system in SYSTEMS:
         folder = home.landing / system
-        if folder.exists() and any(folder.iterdir()):
+        if holds_files(folder):
             raise FileExistsError(f"{folder} holds extracts already; --clean removes those of an earlier demo")
     staging = home.root / "demo.tmp"
     shutil.rmtree(staging, ignore_errors=True)
@@ -242,6 +244,9 @@ def _hand_over(home: Home, staging: Path) -> None:
     """Move what was written to where it belongs: the truth first, so that --clean can undo half a move."""
     for name in (TRUTH, MASTERY_TRUTH):
         (staging / name).replace(home.root / name)
+    for folder in sorted(home.landing.rglob("*/"), reverse=True):
+        with suppress(OSError):  # of those that are in the way only the empty ones go
+            folder.rmdir()
     if home.landing.exists() and not any(home.landing.iterdir()):
         home.landing.rmdir()
     if not home.landing.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ from orchestration.instance import bury_dead_runs
 from orchestration.jobs import JOBS, LOAD, load_config
 from orchestration.partitions import DateRange, build_extract_dates
 from orchestration.planning import look, runs_of_the_night
-from orchestration.resources import PROCESS_TAG, HomeResource, Writer
+from orchestration.resources import PROCESS_TAG, HomeResource, Progress, Writer
 
 EVENTS = dg.AssetKey(["study", "events"])
 TOPICS = dg.AssetKey(["study", "topics"])
@@ -91,6 +92,21 @@ def test_a_range_in_one_run(definitions: dg.Definitions, home: Home) -> None:
     assert result.success
     assert loaded(result) == ["2026-03-01", "2026-03-02", "2026-03-04"]
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+
+
+def test_progress_says_what_is_loaded(home: Home) -> None:
+    """A night with snapshots told "load study/topics: 1 of 1 date" again and again, and not of which."""
+    out = io.StringIO()
+    writer, progress = Writer(root=str(home.root)), Progress(out)
+    definitions = build_defs(home=HomeResource(root=str(home.root)), writer=writer, progress=progress)
+    deliver(home, 1)
+    deliver(home, 3, rows=2)
+    (home.landing / "study" / "2026-03-03" / "topics.ndjson").write_text("")
+    load(definitions, 1, 3)
+    assert sorted(out.getvalue().splitlines()) == [
+        "load study/events 2026-03-01 to 2026-03-03: 2 of 2 dates, 5 rows",
+        "load study/topics 2026-03-03: 0 rows",
+    ]
 
 
 def test_only_the_dates_of_the_run(definitions: dg.Definitions, home: Home) -> None:
@@ -195,6 +211,32 @@ def test_the_check_of_a_bad_date_shows_which_rows_and_not_what_they_held(
     assert isinstance(sample, dg.TableMetadataValue)
     assert [record.data["source_line"] for record in sample.records] == [7, 8, 9]
     assert set(sample.records[0].data) == {"extract_date", "source_file", "source_line", "reason", "detail"}
+    assert sample.records[0].data["detail"] == "not valid JSON: it ends too early"
+
+
+def test_no_check_shows_what_a_row_held(definitions: dg.Definitions, home: Home) -> None:
+    """The sample of rejected rows showed the value at fault, and a text payload whole, in the run history."""
+    folder = home.landing / "study" / "2026-03-01"
+    folder.mkdir(parents=True)
+    rows = [
+        event(1, 1) | {"user_id": "Bobsecret"},
+        event(1, 2) | {"event_type": "session_pause", "session_id": event(1, 1)["user_id"], "properties": "Bobsecret"},
+        event(1, 3) | {"event_type": "Bobsecret"},
+        event(1, 4) | {"properties": {"10.1.2.3": 1}},
+    ]
+    (folder / "events.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = load(definitions, 1, 1)
+    sample = check(result, "rejection_rate").metadata["sample"]
+    assert isinstance(sample, dg.TableMetadataValue)
+    assert {(record.data["source_line"], record.data["detail"]) for record in sample.records} == {
+        (1, "user_id"), (2, "properties"), (3, "event_type"),
+    }  # fmt: skip
+    drift = check(result, "schema_drift").metadata["sample"]
+    assert isinstance(drift, dg.TableMetadataValue)
+    assert [record.data["field"] for record in drift.records] == ["[ip]"]
+    told = str([(found.description, found.metadata) for found in result.get_asset_check_evaluations()])
+    assert "Bobsecret" not in told
+    assert "10.1.2.3" not in told
 
 
 def test_a_missing_extract_is_noticed(definitions: dg.Definitions, home: Home) -> None:

@@ -69,13 +69,13 @@ def batches(warehouse: Warehouse, day: date, number: int, seqs: list[list[int]],
     put(warehouse, "assessment", day, "batches", *documents)
 
 
-def statuses(warehouse: Warehouse) -> dict[str, str]:
+def statuses(warehouse: Warehouse, as_of: datetime | None = None) -> dict[str, str]:
     with Loader(warehouse.home) as loader:
         failed = [
             outcome for _, outcome in loader.load_all(pending(warehouse.home)) if isinstance(outcome, ExtractError)
         ]
     assert len(failed) <= 1
-    warehouse.build()
+    warehouse.build(as_of=as_of)
     told = warehouse.dbt("test", "--select", "telemetry_quality_daily", "failed_loads_alert")
     assert told.keys() >= ALERTS
     return {alert: told[alert] for alert in ALERTS}
@@ -111,3 +111,11 @@ def test_alerts_warn_of_what_is_wrong_and_of_nothing_else(tmp_path: Path) -> Non
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"not gzip at all")
     assert statuses(warehouse) == dict.fromkeys(ALERTS, "warn")
+
+    # An alert stands for the seven extract dates before as-of. It had no upper bound, so that a night of old told of
+    # what came after it, and in the middle of a day it looked at eight dates.
+    start = datetime.combine(worst, datetime.min.time())
+    silent = dict.fromkeys(ALERTS, "pass") | {"failed_loads_alert": "warn"}  # which looks at loads, not at dates
+    assert statuses(warehouse, as_of=start) == silent
+    assert statuses(warehouse, as_of=start + timedelta(days=7)) == dict.fromkeys(ALERTS, "warn")
+    assert statuses(warehouse, as_of=start + timedelta(days=7, microseconds=1)) == silent

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime, time, timedelta
 from pathlib import Path
+
+import pytest
 
 from tests.integration.warehouse import Warehouse
 from tests.reference import assert_same, build
@@ -21,6 +25,7 @@ LOOKS_BACK = {
     "leaderboard",
     "topic_mastery",
     "knowledge_gaps",
+    "knowledge_gap_spells",
     "mart_as_of",
     "mart_catalog",
 }
@@ -57,3 +62,31 @@ def test_as_of_within_a_day_long_ago_and_far_ahead(tmp_path: Path) -> None:
 
     warehouse.build()
     assert {mart for mart in before if warehouse.contents(mart) != before[mart]} == set()
+
+
+@pytest.mark.parametrize(
+    "as_of",
+    ["2025-01-08 13:30:00+02:00", "2025-01-08T13:30:00Z", "2025-01-08 13:30 CET", "08.01.2025", "yesterday", ""],
+)
+def test_an_as_of_that_is_no_plain_utc_timestamp_is_refused(empty: Warehouse, as_of: str) -> None:
+    """An offset was dropped in silence: 13:30+02:00 became 13:30 UTC, two hours later than it is."""
+    with pytest.raises(
+        AssertionError, match=rf"The var as_of is '{re.escape(as_of)}'. It has to be a date or a timestamp"
+    ):
+        empty.dbt("run", "--select", "int_as_of", "--vars", json.dumps({"as_of": as_of}))
+
+
+@pytest.mark.parametrize(
+    "as_of", ["2025-01-08", "2025-01-08 13:30", "2025-01-08T13:30:00", "2025-01-08 13:30:00.000001"]
+)
+def test_an_as_of_may_be_a_date_or_have_a_time(empty: Warehouse, as_of: str) -> None:
+    empty.dbt("run", "--select", "int_as_of", "--vars", json.dumps({"as_of": as_of}))
+    assert empty.query_warehouse("from warehouse.intermediate.int_as_of") == [{"as_of": datetime.fromisoformat(as_of)}]
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    root = tmp_path_factory.mktemp("empty")
+    warehouse = Warehouse(root / "home", target=root / "target")
+    warehouse.dbt("run", "--select", "stg_operations__loads")
+    return warehouse

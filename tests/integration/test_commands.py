@@ -107,6 +107,21 @@ def test_a_night_a_broken_file_and_a_rebuild(home: Home) -> None:
     assert published(home, "from marts.study_sessions order by all") == sessions
 
 
+@pytest.mark.parametrize("name", ["Study/2026-01-06/events.ndjson", "study/2026-01-06/event.ndjson"])
+def test_misnamed_extracts_are_told_and_no_demo_is_written_beside_them(tmp_path: Path, name: str) -> None:
+    """The first name got demo rows beside it, the second a traceback behind the words "landing is empty"."""
+    home = Home(tmp_path)
+    file = home.landing / name
+    file.parent.mkdir(parents=True)
+    file.touch()
+    night = run(home, "nightly")
+    assert night.returncode == 1
+    assert f"not read: {'Study: not the folder' if name[0] == 'S' else f'{name}: not the name'}" in night.stdout
+    assert f"no extract found in {home.landing}" in night.stdout
+    assert "Traceback" not in night.stdout + night.stderr
+    assert [path for path in home.landing.rglob("*") if path.is_file()] == [file]
+
+
 def test_two_nights_at_once_and_one_that_was_killed_come_to_the_same(tmp_path: Path) -> None:
     together, killed = Home(tmp_path / "together"), Home(tmp_path / "killed")
     for home in (together, killed):

@@ -150,7 +150,8 @@ class Warehouse:
         return [
             row["name"]
             for row in self.query(
-                "select table_name as name from duckdb_tables() where schema_name = 'marts' order by 1"
+                """select table_name as name from information_schema.tables
+                   where table_catalog = 'daybook' and table_schema = 'marts' order by 1"""
             )
         ]
 

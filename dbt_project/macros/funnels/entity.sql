@@ -19,13 +19,17 @@ part is written `%7C` and a `%` as `%25` (percent-encoding), so that two entitie
     replace(replace(split_part({{ entity }}, '|', {{ number }}), '%7C', '|'), '%25', '%')
 {%- endmacro %}
 
-{# The systems whose events funnels can name, each with the text columns of its staging model: what an entity can be made of. #}
+{#
+The systems whose events funnels can name, each with the text columns of its staging model that an entity can be made of: what tells of the
+row alone, or is the event itself, is nobody who takes a path, and where a row came from would make marts depend on the order of loading.
+#}
 {% macro funnel_columns() %}
     {%- set columns = {} -%}
+    {%- set of_the_row = ['event_id', 'event_type', 'stream', 'source_file'] -%}
     {%- for system in ['study', 'assessment', 'recommendation', 'collaboration', 'textbook'] -%}
         {%- set names = [] -%}
         {%- if execute -%}
-            {%- for name, column in keyed_node('stg_' ~ system ~ '__events').columns.items() if column.data_type == 'string' -%}
+            {%- for name, column in keyed_node('stg_' ~ system ~ '__events').columns.items() if column.data_type == 'string' and name not in of_the_row -%}
                 {%- do names.append(name) -%}
             {%- endfor -%}
         {%- endif -%}

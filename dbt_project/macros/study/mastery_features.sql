@@ -64,18 +64,18 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
     {{ return(memories) }}
 {% endmacro %}
 
-{# What each memory holds: `before_topic_3_attempts`, `before_topic_3_correct`, ... #}
+{# What each memory holds: `attempts_before_topic_3`, `correct_before_topic_3`, ... #}
 {% macro mastery_memory_columns(moment) -%}
     {%- set is_before = moment == 'before' -%}
     {%- for memory in mastery_memories(moment) %}
     {%- set attempts = memory['level'] ~ '_attempts' ~ (' - 1' if is_before else '') -%}
     {%- set last = memory['last'] %}
-    {{ attempts if last == 'all' else 'least(' ~ attempts ~ ', ' ~ last ~ ')' }} as {{ moment }}_{{ memory['name'] }}_attempts,
+    {{ attempts if last == 'all' else 'least(' ~ attempts ~ ', ' ~ last ~ ')' }} as attempts_{{ moment }}_{{ memory['name'] }},
     {%- for measure in mastery_measures() %}
     {%- set so_far = memory['level'] ~ '_' ~ measure %}
     {{ so_far }}
     {{- ' - ' ~ measure if is_before }}
-    {{- '' if last == 'all' else ' - ' ~ so_far ~ '_' ~ (last + 1 if is_before else last) ~ '_ago' }} as {{ moment }}_{{ memory['name'] }}_{{ measure }},
+    {{- '' if last == 'all' else ' - ' ~ so_far ~ '_' ~ (last + 1 if is_before else last) ~ '_ago' }} as {{ measure }}_{{ moment }}_{{ memory['name'] }},
     {%- endfor %}
     {%- endfor %}
 {%- endmacro %}
@@ -84,14 +84,15 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
 {% macro mastery_features(moment) %}
     {%- set features = {} -%}
     {%- for memory in mastery_memories(moment) -%}
-        {%- set column = moment ~ '_' ~ memory['name'] -%}
+        {%- set of_memory = '_' ~ moment ~ '_' ~ memory['name'] -%}
         {%- do features.update({
-            memory['name'] ~ '_correct': 'ln(1 + ' ~ column ~ '_correct)',
-            memory['name'] ~ '_wrong': 'ln(1 + ' ~ column ~ '_attempts - ' ~ column ~ '_correct)',
-            memory['name'] ~ '_strength': '(' ~ column ~ '_correct - ' ~ column ~ '_expected / 1e6) / (' ~ column ~ '_information / 1e6 + ' ~ memory['k0'] ~ ')',
+            memory['name'] ~ '_correct': 'ln(1 + correct' ~ of_memory ~ ')',
+            memory['name'] ~ '_wrong': 'ln(1 + attempts' ~ of_memory ~ ' - correct' ~ of_memory ~ ')',
+            memory['name'] ~ '_strength':
+                '(correct' ~ of_memory ~ ' - expected' ~ of_memory ~ ' / 1e6) / (information' ~ of_memory ~ ' / 1e6 + ' ~ memory['k0'] ~ ')',
         }) -%}
         {%- if memory['last'] == 'all' -%}
-            {%- do features.update({memory['level'] ~ '_attempts': 'ln(1 + ' ~ column ~ '_attempts)'}) -%}
+            {%- do features.update({memory['level'] ~ '_attempts': 'ln(1 + attempts' ~ of_memory ~ ')'}) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- set question_difficulty = 'question_difficulty' if moment == 'before' else 'topic_difficulty' -%}

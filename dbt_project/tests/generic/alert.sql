@@ -14,7 +14,7 @@ with telemetry as (
 select *
 from telemetry
 where
-    extract_date >= (select cast({{ days_after('cast(as_of as date)', '-' ~ var('alert_days')) }} as date) from {{ ref('int_as_of') }})
+    {{ is_alertable('extract_date') }}
     and (source != '-' or sources = 1)
     and {{ column_name }} {% if above is not none %}> {{ above }}{% else %}< {{ below }}{% endif %}
 {% endtest %}

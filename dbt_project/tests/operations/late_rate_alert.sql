@@ -13,10 +13,7 @@ with telemetry as (
 alertable as (
     select *
     from telemetry
-    where
-        extract_date >= (
-            select cast({{ days_after('cast(as_of as date)', '-' ~ var('alert_days')) }} as date) from {{ ref('int_as_of') }}
-        )
+    where {{ is_alertable('extract_date') }}
 ),
 
 usual as (

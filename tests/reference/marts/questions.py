@@ -6,7 +6,7 @@ What belongs here: marts of the study system that are about no learner. What doe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -64,13 +64,12 @@ KEYS: dict[str, tuple[str, ...]] = {
 PRIOR_ATTEMPTS = 10  # how many attempts the mean of the topic weighs
 LEAST_EARLIER = 5  # first attempts that a learner must have made before one that tells of discrimination
 LEAST_LEARNERS = 10
-SHARE_SCALE = 10**9  # shares enter sums as whole numbers
 CLICK_WITHIN = 5 * MINUTE
 UNKNOWN = "unknown"
 
 
-def pearson(pairs: list[tuple[int, int]]) -> Decimal | None:
-    """The correlation of pairs of whole numbers, from their exact sums; null without spread."""
+def pearson(pairs: Sequence[tuple[int, Fraction]]) -> Decimal | None:
+    """The correlation of pairs of exact numbers, from their exact sums; null without spread."""
     n = len(pairs)
     sum_x, sum_y = sum(x for x, _ in pairs), sum(y for _, y in pairs)
     spread_x = n * sum(x * x for x, _ in pairs) - sum_x**2
@@ -79,14 +78,16 @@ def pearson(pairs: list[tuple[int, int]]) -> Decimal | None:
         return None
     with localcontext() as context:
         context.prec = 60
-        together = Decimal(n * sum(x * y for x, y in pairs) - sum_x * sum_y)
-        return round9(together / Decimal(spread_x * spread_y).sqrt())
+        together = n * sum(x * y for x, y in pairs) - sum_x * sum_y
+        squared = together**2 / (spread_x * spread_y)
+        root = (Decimal(squared.numerator) / Decimal(squared.denominator)).sqrt()
+        return round9(root if together >= 0 else -root)
 
 
-def earlier_shares(attempts: Mart) -> dict[str, int]:
+def earlier_shares(attempts: Mart) -> dict[str, Fraction]:
     """By attempt id of a first attempt: the share correct of that learner's earlier ones, where they are enough.
 
-    The attempts come in time order. A share is a whole number, rounded half up.
+    The attempts come in time order.
     """
     made: dict[str, int] = defaultdict(int)
     correct: dict[str, int] = defaultdict(int)
@@ -95,7 +96,7 @@ def earlier_shares(attempts: Mart) -> dict[str, int]:
         if row["is_first_attempt"]:
             user_id = row["user_id"]
             if made[user_id] >= LEAST_EARLIER:
-                shares[row["attempt_id"]] = (2 * SHARE_SCALE * correct[user_id] + made[user_id]) // (2 * made[user_id])
+                shares[row["attempt_id"]] = Fraction(correct[user_id], made[user_id])
             made[user_id] += 1
             correct[user_id] += row["is_correct"]
     return shares

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -63,11 +64,18 @@ def test_pearson_by_hand() -> None:
 
     (10 x 4 - 5 x 6) / sqrt((10 x 5 - 25)(10 x 6 - 36)) = 10 / sqrt(600) = 1 / sqrt(6).
     """
-    pairs = list(zip([0] * 5 + [1] * 5, [0, 0, 0, 1, 1, 0, 1, 1, 1, 1], strict=True))
+    pairs = list(zip([0] * 5 + [1] * 5, map(Fraction, [0, 0, 0, 1, 1, 0, 1, 1, 1, 1]), strict=True))
     assert pearson(pairs) == Decimal("0.408248290")
-    assert pearson([(x, 10**9 * y) for x, y in pairs]) == Decimal("0.408248290")
+    assert pearson([(x, -y / 7) for x, y in pairs]) == Decimal("-0.408248290")
     assert pearson([(1, y) for _, y in pairs]) is None
-    assert pearson([(x, 7) for x, _ in pairs]) is None
+    assert pearson([(x, Fraction(1, 7)) for x, _ in pairs]) is None
+
+
+def test_pearson_of_fractions_is_right_to_its_last_place() -> None:
+    """0.17505320521 with exact fractions; shares of whole billionths made it 0.175053207, here as in the SQL."""
+    correct = (1, 0, 1, 0, 0, 1, 1, 1, 1, 1)
+    shares = ("2/7", "4/7", "5/7", "3/10", "4/7", "2/3", "3/5", "4/7", "3/7", "7/15")
+    assert pearson(list(zip(correct, map(Fraction, shares), strict=True))) == Decimal("0.175053205")
 
 
 def answer(extract: Extract, learner: int, rights: str, last: bool) -> None:
@@ -97,15 +105,15 @@ def test_discrimination_takes_learners_with_five_earlier_first_attempts_and_ten_
     assert extract.one("question_stats", question_id=Q1)["discrimination"] == Decimal("0.408248290")
 
 
-def test_shares_are_whole_numbers_rounded_half_up_and_ties_go_by_id(extract: Extract) -> None:
-    """After 2 of 6: 333,333,333; after 2 of 7 (three wrong at one instant count by id): 285,714,286."""
+def test_shares_are_exact_and_ties_go_by_id(extract: Extract) -> None:
+    """After 2 of 6: 1 / 3; after 2 of 7 (two at one instant count by id): 2 / 7."""
     for index, right in enumerate("rrwwww"):
         extract.study("question_submit", f"10:0{index}:00", question_id=OTHERS[index], is_correct=right == "r")
     seventh = extract.study("question_submit", "11:00:00", number=8001, question_id=Q1, is_correct=False)
     eighth = extract.study("question_submit", "11:00:00", number=8002, question_id=Q2)
     attempts = sorted(extract.marts()["question_attempts"], key=lambda row: (row["attempted_at"], row["attempt_id"]))
     shares = earlier_shares(attempts)
-    assert (shares[seventh], shares[eighth]) == (333_333_333, 285_714_286)
+    assert (shares[seventh], shares[eighth]) == (Fraction(1, 3), Fraction(2, 7))
     assert len(shares) == 3  # the sixth has five earlier ones
 
 

@@ -6,5 +6,5 @@ with newest as (
 )
 
 select
-    {{ "cast('" ~ var('as_of') ~ "' as timestamp)" if var('as_of') is not none else 'end_of_newest_load' }} as as_of
+    {{ as_of_set() or 'end_of_newest_load' }} as as_of
 from newest

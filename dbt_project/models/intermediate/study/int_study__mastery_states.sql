@@ -74,19 +74,26 @@ ago as (
 
 memories as (
     select
-        *,
         {{ mastery_memory_columns('before') }}
         {{ mastery_memory_columns('after') }}
-        round(4 * topic_information / 1e6, 9) as evidence
+        ago.*
     from ago
 ),
 
 features as (
     select
-        *,
+        attempt_id,
+        user_id,
+        topic_id,
+        question_id,
+        attempted_at,
+        is_correct,
+        model_version,
+        topic_attempts,
+        topic_correct,
         {{ mastery_feature_columns('before') }}
         {{ mastery_feature_columns('after') }}
-        topic_information / 1e6 as topic_information_whole
+        topic_information / 1e6 as topic_information
     from memories
 ),
 
@@ -102,7 +109,7 @@ scores as (
         features.model_version,
         features.topic_attempts,
         features.topic_correct,
-        features.evidence,
+        round(4 * features.topic_information, 9) as evidence,
         round({{ mastery_probability(mastery_log_odds('before')) }}, 9) as predicted_correct,
         round({{ mastery_log_odds('after') }}, 9) as log_odds_at_practice,
         round(coefficients.topic_fading + coefficients.topic_fading_of_practice * features.after_topic_attempts, 9) as log_odds_per_log_day,
@@ -110,7 +117,7 @@ scores as (
             1.6448536269514722e0
             * sqrt(
                 coefficients.interval_prior_variance
-                / (1 + coefficients.interval_prior_variance * coefficients.interval_information * features.topic_information_whole)
+                / (1 + coefficients.interval_prior_variance * coefficients.interval_information * features.topic_information)
             ),
             9
         ) as log_odds_margin

@@ -20,7 +20,8 @@ with attempts as (
     ) }}
 ),
 
--- The share of earlier first attempts that were correct, in whole billionths: sums of whole numbers are exact in any order.
+-- The share of earlier first attempts that were correct, in whole trillionths: sums of whole numbers are exact in any order, and what is
+-- cut off does not reach the ninth decimal of a correlation. Their squares go beyond a bigint; those of ten million learners fit a decimal.
 first_attempts as (
     select
         question_id,
@@ -29,9 +30,10 @@ first_attempts as (
         case
             when earlier_first_attempts >= {{ var('fewest_earlier_first_attempts') }}
                 then
-                    {{ integer_divide(
-                        '2000000000 * earlier_first_attempts_correct + earlier_first_attempts', '2 * earlier_first_attempts'
-                    ) }}
+                    cast(
+                        {{ integer_divide('1000000000000 * earlier_first_attempts_correct', 'earlier_first_attempts') }}
+                        as decimal(38, 0)
+                    )
         end as earlier_share
     from {{ touched_rows(ref('int_study__first_attempts'), columns={'week_start': week_of('read.date')}, date='date', days=range(7)) }}
 ),
@@ -62,9 +64,9 @@ by_first_attempt as (
         sum(correct) as first_attempts_correct,
         count(earlier_share) as pairs,
         {{ count_where('earlier_share is not null and correct = 1') }} as pairs_correct,
-        sum(cast(earlier_share as decimal(38, 0))) as earlier_shares,
-        sum(cast(earlier_share * correct as decimal(38, 0))) as earlier_shares_correct,
-        sum(cast(earlier_share * earlier_share as decimal(38, 0))) as earlier_shares_squared
+        sum(earlier_share) as earlier_shares,
+        sum(case when correct = 1 then earlier_share end) as earlier_shares_correct,
+        sum(earlier_share * earlier_share) as earlier_shares_squared
     from first_attempts
     group by question_id, week_start
 )

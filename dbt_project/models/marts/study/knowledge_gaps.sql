@@ -26,7 +26,10 @@ scored as (
         spells.blocking_topic_id,
         spells.open_prerequisite_gaps,
         case when spells.is_open then topic_mastery.evidence else spells.evidence end as evidence,
-        case when spells.is_open then topic_mastery.mastery_score else {{ mastery_score_at('spells.days_to_resolution') }} end as mastery_score
+        case
+            when spells.is_open then topic_mastery.mastery_score
+            else {{ mastery_score_at('spells.days_to_resolution') }}
+        end as mastery_score
     from spells
     left join topic_mastery on spells.user_id = topic_mastery.user_id and spells.topic_id = topic_mastery.topic_id
 ),
@@ -48,7 +51,7 @@ select
     severity,
     case
         when is_open
-            then row_number() over (partition by user_id, is_open order by open_prerequisite_gaps, severity desc, topic_id)
+            then row_number() over (partition by user_id, is_open order by open_prerequisite_gaps asc, severity desc, topic_id asc)
     end as priority,
     evidence,
     mastery_score

@@ -1,0 +1,20 @@
+{#
+The instant that the var `as_of` sets, as SQL; none where it sets none. Only a date, or a time of it, in UTC is taken: an engine would drop an
+offset in silence and speak of another instant.
+#}
+{% macro as_of_set() %}
+    {%- set as_of = var('as_of') -%}
+    {%- if as_of is none -%}{{ return(none) }}{%- endif -%}
+    {%- if execute and not modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?', as_of | string) -%}
+        {{ exceptions.raise_compiler_error(
+            "The var as_of is '" ~ as_of ~ "'. It has to be a date or a timestamp in UTC, without an offset: 2026-01-08, or 2026-01-08 13:30:00"
+        ) }}
+    {%- endif -%}
+    {{ return("cast('" ~ as_of ~ "' as timestamp)") }}
+{% endmacro %}
+
+{# Whether an extract date is one of the last `alert_days` before as-of, for which alerts stand. #}
+{% macro is_alertable(extract_date) -%}
+    {{ start_of(extract_date) }} < (select as_of from {{ ref('int_as_of') }})
+    and {{ start_of(extract_date) }} >= (select {{ minutes_after('as_of', '-1440 * ' ~ var('alert_days')) }} from {{ ref('int_as_of') }})
+{%- endmacro %}

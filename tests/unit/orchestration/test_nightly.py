@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ingestion import demo
+from ingestion.home import Home
+from ingestion.load import load_extract, pending
+from orchestration.nightly import outlook_of
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home whose demo is a small one."""
+    generate = demo.generate
+    monkeypatch.setattr(demo, "generate", lambda home: generate(home, learners=2, days=2))
+    return Home(tmp_path)
+
+
+def test_an_empty_home_gets_a_demo(home: Home) -> None:
+    """Folders alone are empty too: one that was made for a first extract ended in a traceback."""
+    (home.landing / "study" / "2026-01-06").mkdir(parents=True)
+    outlook = outlook_of(home)
+    assert outlook is not None
+    assert {extract.system for extract in outlook.pending} == {
+        "study", "assessment", "recommendation", "collaboration", "textbook",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Study/2026-01-06/events.ndjson", "study/2026-01-06/event.ndjson", "notes.txt"])
+def test_files_that_are_no_extracts_are_told(home: Home, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Demo rows were written beside them, into the user's own landing."""
+    file = home.landing / name
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert outlook_of(home) is None
+    told, found = capsys.readouterr().out.splitlines()
+    assert told.startswith("not read: ")
+    assert found.startswith(f"no extract found in {home.landing}/")
+    assert [path for path in home.landing.rglob("*") if path.is_file()] == [file]
+
+
+def test_a_lake_with_loads_has_a_night_without_news(home: Home) -> None:
+    folder = home.landing / "textbook" / "2026-01-06"
+    folder.mkdir(parents=True)
+    visit = {"event_type": "chapter_visit", "timestamp": "2026-01-06T10:00:00Z"}
+    (folder / "events.ndjson").write_text(json.dumps(visit | {"payload": {"user_id": "u", "chapter_id": "c"}}) + "\n")
+    load_extract(home, pending(home)[0])
+    (folder / "events.ndjson").rename(folder / "event.ndjson")
+    outlook = outlook_of(home)
+    assert outlook is not None
+    assert (list(outlook.pending), len(outlook.loads), len(outlook.warnings)) == ([], 1, 1)

@@ -103,12 +103,12 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
         'difficulty_of_strong': question_difficulty ~ ' * ' ~ features['learner_all_strength'],
     }) -%}
     {%- if moment == 'before' -%}
-        {%- set topic_fading = 'coalesce(ln(1 + ' ~ mastery_days('previous_on_topic_at', 'attempted_at') ~ '), 0)' -%}
+        {%- set topic_fading = 'coalesce(ln(1 + ' ~ mastery_days('previous_on_topic_at', 'attempted_at') ~ ' / fading_days), 0)' -%}
         {%- set question_pause = 'coalesce(ln(1 + learner_attempts - learner_attempts_at_previous), 0)' -%}
         {%- do features.update({
             'topic_fading': topic_fading,
             'topic_fading_of_practice': topic_fading ~ ' * ' ~ features['topic_attempts'],
-            'question_fading': 'coalesce(ln(1 + ' ~ mastery_days('previous_at_question_at', 'attempted_at') ~ '), 0)',
+            'question_fading': 'coalesce(ln(1 + ' ~ mastery_days('previous_at_question_at', 'attempted_at') ~ ' / fading_days), 0)',
             'question_pause': question_pause,
             'question_pause_of_strength': question_pause ~ ' * ' ~ features['question_all_strength'],
             'difficulty_of_known': question_difficulty ~ ' * ' ~ features['question_attempts'],
@@ -124,12 +124,13 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
     {%- endfor %}
 {%- endmacro %}
 
-{# The coefficients of the fitted model in one row, 0 where it has none. `coefficients` names a relation with a row each. #}
+{# The coefficients of the fitted model in one row, and its other numbers; 0 where it has none. `coefficients` names a relation with a row each. #}
 {% macro mastery_coefficients(coefficients) %}
     select
-        {%- for feature in ['intercept'] + mastery_features('before').keys() | list + ['interval_prior_variance', 'interval_information'] %}
-        coalesce(max(case when feature = '{{ feature }}' then coefficient end), 0) as {{ feature }}{{ ',' if not loop.last }}
+        {%- for name in ['intercept'] + mastery_features('before').keys() | list + ['interval_variance', 'interval_newness'] %}
+        coalesce(max(case when feature = '{{ name }}' then coefficient end), 0) as {{ name }},
         {%- endfor %}
+        coalesce(max(case when feature = 'fading_days' then coefficient end), 1) as fading_days
     from {{ coefficients }}
 {% endmacro %}
 

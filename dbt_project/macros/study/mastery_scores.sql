@@ -10,7 +10,7 @@
 {% macro mastery_log_odds_of(probability) %}ln({{ probability }}e0 / (1 - {{ probability }}e0)){% endmacro %}
 
 {# The log-odds after some days without practice. #}
-{% macro mastery_faded(days) %}log_odds_at_practice + log_odds_per_log_day * ln(1 + {{ days }}){% endmacro %}
+{% macro mastery_faded(days) %}log_odds_at_practice + log_odds_per_log_day * ln(1 + {{ days }} / fading_days){% endmacro %}
 
 {# The columns of a score after some days without practice, over the columns of a state. #}
 {% macro mastery_score_at(days) %}round({{ mastery_probability(mastery_faded(days)) }}, 9){% endmacro %}
@@ -31,7 +31,7 @@
 {# The instant up to which log-odds of a state stay above a threshold that they now pass by `margin`; null where they do not pass it. #}
 {% macro mastery_lasts_until(margin) -%}
     {%- set days -%}
-        (exp(least({{ margin }} / -log_odds_per_log_day, 20)) - 1)
+        (fading_days * (exp(least({{ margin }} / -log_odds_per_log_day, 40)) - 1))
     {%- endset -%}
     {%- set minute = "cast(date_trunc('minute', attempted_at) as timestamp)" -%}
     {%- set minutes -%}

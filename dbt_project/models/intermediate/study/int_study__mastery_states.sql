@@ -46,12 +46,14 @@ attempts as (
     select
         question_attempts.*,
         overall.model_version,
+        coefficients.fading_days,
         coalesce(questions.difficulty, topics.difficulty, overall.difficulty) as question_difficulty,
         coalesce(topics.difficulty, overall.difficulty) as topic_difficulty,
         coalesce(questions.expected_millionths, topics.expected_millionths, overall.expected_millionths) as expected,
         coalesce(questions.information_millionths, topics.information_millionths, overall.information_millionths) as information
     from question_attempts
     cross join overall
+    cross join coefficients
     left join difficulties as questions on questions.level = 'question' and question_attempts.question_id = questions.id
     left join difficulties as topics on topics.level = 'topic' and question_attempts.topic_id = topics.id
 ),
@@ -89,11 +91,12 @@ features as (
         attempted_at,
         is_correct,
         model_version,
+        fading_days,
         topic_attempts,
         topic_correct,
         {{ mastery_feature_columns('before') }}
         {{ mastery_feature_columns('after') }}
-        topic_information / 1e6 as topic_information
+        round(4 * topic_information / 1e6, 9) as evidence
     from memories
 ),
 
@@ -109,17 +112,13 @@ scores as (
         features.model_version,
         features.topic_attempts,
         features.topic_correct,
-        round(4 * features.topic_information, 9) as evidence,
+        features.fading_days,
+        features.evidence,
         round({{ mastery_probability(mastery_log_odds('before')) }}, 9) as predicted_correct,
         round({{ mastery_log_odds('after') }}, 9) as log_odds_at_practice,
         round(coefficients.topic_fading + coefficients.topic_fading_of_practice * features.after_topic_attempts, 9) as log_odds_per_log_day,
         round(
-            1.6448536269514722e0
-            * sqrt(
-                coefficients.interval_prior_variance
-                / (1 + coefficients.interval_prior_variance * coefficients.interval_information * features.topic_information)
-            ),
-            9
+            1.6448536269514722e0 * sqrt(coefficients.interval_variance + coefficients.interval_newness / (1 + features.evidence)), 9
         ) as log_odds_margin
     from features
     cross join coefficients
@@ -153,6 +152,7 @@ select
     log_odds_at_practice,
     log_odds_per_log_day,
     log_odds_margin,
+    fading_days,
     mastered_until,
     proficient_until,
     min(case when mastered_until is not null and evidence >= {{ var('min_evidence') }} then attempted_at end) over (

@@ -128,7 +128,8 @@ select
     spells.evidence,
     spells.last_practiced_at,
     spells.log_odds_at_practice,
-    spells.log_odds_per_log_day
+    spells.log_odds_per_log_day,
+    spells.fading_days
 from spells
 left join blocked
     on

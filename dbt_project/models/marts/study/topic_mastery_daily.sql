@@ -42,6 +42,7 @@ select
     log_odds_at_practice,
     log_odds_per_log_day,
     log_odds_margin,
+    fading_days,
     model_version,
     place_from_end = 1 as is_newest
 from placed

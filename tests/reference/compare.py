@@ -36,6 +36,7 @@ TOLERANT = frozenset(
         "entity_conversion_from_first",
         "errors_per_1000_visits",
         "evidence",
+        "fading_days",
         "first_attempt_accuracy",
         "hint_rate",
         "hint_then_correct_rate",

@@ -54,6 +54,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "log_odds_at_practice",
         "log_odds_per_log_day",
         "log_odds_margin",
+        "fading_days",
         "model_version",
         "is_newest",
     ),
@@ -401,6 +402,7 @@ class State:
             "log_odds_at_practice": rounded(self.z0),
             "log_odds_per_log_day": rounded(self.slope),
             "log_odds_margin": rounded(self.margin),
+            "fading_days": rounded(self.fading_days),
         }
 
 

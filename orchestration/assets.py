@@ -193,16 +193,11 @@ def lake_tables(streams: Sequence[Stream], owner: str) -> list[dg.AssetSpec]:
         "difficulties": "How hard questions and topics are, by each model of topic mastery that is kept.",
         "evaluation": "How well models of topic mastery, and naive methods, predict: the newest figures.",
     }
-    return [
-        *(
-            dg.AssetSpec(key, deps=deps, group_name=LAKE, owners=[owner], kinds={"delta", "raw"}, description=description)
-            for key, description in tables.items()
-        ),
-        *(
-            dg.AssetSpec([LAKE, f"mastery_{name}"], group_name=LAKE, owners=[owner], kinds={"delta"}, description=description)
-            for name, description in mastery.items()
-        ),
+    specs = [
+        *(dg.AssetSpec(key, deps=deps, kinds={"delta", "raw"}, description=told) for key, told in tables.items()),
+        *(dg.AssetSpec([LAKE, f"mastery_{name}"], kinds={"delta"}, description=told) for name, told in mastery.items()),
     ]
+    return [spec.replace_attributes(group_name=LAKE, owners=[owner]) for spec in specs]
 
 
 # Models

@@ -402,7 +402,7 @@ class State:
             "log_odds_at_practice": rounded(self.z0),
             "log_odds_per_log_day": rounded(self.slope),
             "log_odds_margin": rounded(self.margin),
-            "fading_days": rounded(self.fading_days),
+            "fading_days": self.fading_days,
         }
 
 

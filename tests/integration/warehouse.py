@@ -6,12 +6,14 @@ import atexit
 import json
 import os
 import shutil
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
@@ -19,7 +21,10 @@ from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.lake import attach_lake
 from ingestion.load import load_extract, pending
+from mastery.model import DIFFICULTIES
+from mastery.model import Model as FittedModel
 from mastery.store import Store
+from tests.reference import Model
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Rows = list[dict[str, Any]]
@@ -31,6 +36,23 @@ _PARSED = "partial_parse.msgpack"
 
 # What describes the loading and building is no function of the lake's rows.
 _ABOUT_LOADING = {"mart_catalog": {"bytes", "built_at"}}
+
+
+def as_if_fitted(model: Model) -> FittedModel:
+    """A model of the reference as the lake keeps it."""
+    known = [("overall", "", model.overall)]
+    known += [("question", question_id, difficulty) for question_id, difficulty in model.questions.items()]
+    known += [("topic", topic_id, difficulty) for topic_id, difficulty in model.topics.items()]
+    beside = {name: getattr(model, name) for name in ("interval_variance", "interval_newness", "fading_days")}
+    return FittedModel(
+        version=model.version,
+        coefficients={**model.coefficients, **beside},
+        difficulties=pa.Table.from_pylist(
+            [{"level": level, "id": key, **asdict(difficulty)} for level, key, difficulty in known], DIFFICULTIES
+        ),
+        fitted_on=date(2026, 3, 1),
+        fitted_attempts=0,
+    )
 
 
 class Warehouse:
@@ -56,6 +78,10 @@ class Warehouse:
         for extract in discover(self.home).extracts:
             if extract.extract_date == extract_date:
                 load_extract(self.home, extract)
+
+    def promote(self, model: Model) -> None:
+        """Let a model that was made by hand score from now on."""
+        Store(self.home).save(as_if_fitted(model), promote=True)
 
     def dbt(self, *arguments: str) -> dict[str, str]:
         """Run dbt here; fails with what dbt printed. Gives the status of each node by its name."""

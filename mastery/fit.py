@@ -1,4 +1,4 @@
-"""Fitting a model version: difficulties, coefficients and the width of intervals, from learners that are not held out."""
+"""Fitting a model version: difficulties, coefficients, the width of intervals, from learners that are not held out."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from mastery.model import Model
 MOST_ATTEMPTS = 1_000_000
 FEWEST_LEARNERS = 10
 FEWEST_ATTEMPTS = 200
-# How little coefficients are drawn to 0 (scikit-learn's C): chosen by trying on parts of the learners, where there are so
-# few attempts that it matters.
+# How little coefficients are drawn to 0 (scikit-learn's C): chosen by trying on parts of the learners, where there are
+# so few attempts that it matters.
 _PENALTY = 1.0
 _PENALTIES = (0.01, 0.1, 1.0)
 _FEW_ATTEMPTS = 50_000
-# Intervals: from how many attempts after one it is told how far predictions were off, how many such pairs that takes, what is
-# taken where there are fewer, and what nobody should believe to be more certain (logits squared).
+# Intervals: from how many attempts after one it is told how far predictions were off, how many such pairs that takes,
+# what is taken where there are fewer, and what nobody should believe to be more certain (logits squared).
 _NEIGHBOURS = 5
 _FEWEST_NEIGHBOURS = 2_000
 _USUAL_VARIANCE = 0.3
@@ -41,14 +41,12 @@ class TooLittleToFit(ValueError):
     """There are too few learners or attempts for a model."""
 
 
-# One thread: sums are then in one order, so that a fit gives the same version anywhere; and on a busy machine it is faster.
-@threadpool_limits.wrap(limits=1)
 def fit(attempts: Attempts, fitted_on: date) -> Model:
     """Fit a model version on the learners that are not held out.
 
     Answers are first explained by first guesses of the difficulties and what learners did before; then the difficulties
-    are estimated again beside what learners bring along, and the coefficients with them. Learners are always seen through
-    difficulties that others' answers gave.
+    are estimated again beside what learners bring along, and the coefficients with them. Learners are always seen
+    through difficulties that others' answers gave.
 
     Args:
         attempts: of all learners; held-out ones decide nothing.
@@ -57,14 +55,19 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
     Raises:
         TooLittleToFit: fewer learners or attempts than a fit can use, or all answers are the same.
     """
-    attempts = attempts.of(_some_learners(attempts, MOST_ATTEMPTS))
+    # One thread: sums are in one order, so that a fit gives the same version anywhere; a busy machine is faster, too.
+    with threadpool_limits(limits=1):
+        return _fit(attempts.of(_some_learners(attempts, MOST_ATTEMPTS)), fitted_on)
+
+
+def _fit(attempts: Attempts, fitted_on: date) -> Model:
     # With a hint an answer says less; predictions are for answers without one.
     known = ~attempts.is_held_out & ~attempts.hint_used
     learners = len(np.unique(attempts.learner[known]))
     if learners < FEWEST_LEARNERS or known.sum() < FEWEST_ATTEMPTS or len(np.unique(attempts.is_correct[known])) < 2:
         raise TooLittleToFit(
-            f"{learners:,} learners with {int(known.sum()):,} attempts (without hints, of learners that are not held out);"
-            f" a fit takes {FEWEST_LEARNERS} learners, {FEWEST_ATTEMPTS} attempts, right and wrong answers"
+            f"{learners:,} learners with {int(known.sum()):,} attempts (without hints, of learners that are not held"
+            f" out); a fit takes {FEWEST_LEARNERS} learners, {FEWEST_ATTEMPTS} attempts, right and wrong answers"
         )
     ease = np.zeros(len(attempts))
     seen = seen_by_fold(attempts, known & first_attempts(attempts), ease, level=0.0)
@@ -137,8 +140,14 @@ def _coefficients(
         if worst not in names or coefficients[names.index(worst)] <= 0:
             break
         names.remove(worst)
-    found = {"intercept": coefficients[-1], **dict.fromkeys(by_name, 0.0), **dict(zip(names, coefficients, strict=False))}
-    logits = found["intercept"] + sum(found[name] * values for name, values in by_name.items())
+    found = {
+        "intercept": coefficients[-1],
+        **dict.fromkeys(by_name, 0.0),
+        **dict(zip(names, coefficients, strict=False)),
+    }
+    logits = np.full(len(attempts), found["intercept"])
+    for name, values in by_name.items():
+        logits += found[name] * values
     return found, logits, by_name
 
 
@@ -163,7 +172,7 @@ def _penalty(attempts: Attempts, known: Mask, seen: Seen, fading_days: float) ->
 
 
 def _regression(attempts: Attempts, known: Mask, columns: Sequence[Floats], penalty: float) -> list[float]:
-    """The coefficients of a logistic regression on standardized columns, in the columns' own units; the intercept last."""
+    """The coefficients of a logistic regression on standardized columns, in the columns' units; the intercept last."""
     matrix, mean, spread = _standardized([values[known] for values in columns])
     varies = spread > 0
     answers = attempts.is_correct[known]
@@ -174,7 +183,7 @@ def _regression(attempts: Attempts, known: Mask, columns: Sequence[Floats], pena
 
 
 def _standardized(columns: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
-    """Columns that vary, with mean 0 and standard deviation 1; and means and deviations of all (0 where nothing varies)."""
+    """Columns that vary, with mean 0 and standard deviation 1; means and deviations of all (0 where nothing varies)."""
     matrix = np.column_stack(columns)
     mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
     spread[spread < 1e-9] = 0
@@ -192,11 +201,11 @@ def _interval(
 ) -> dict[str, float]:
     """How far, in logits, the truth lies from what is predicted, by what is known of the learner at the topic.
 
-    If predictions for two answers miss in the same direction more often than chance makes them, the prediction before both
-    was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted one,
-    E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order, where the second prediction is made from what was known before
-    the first answer. The mean of x^2 is fitted by least squares as variance + newness / (1 + evidence), both at least 0:
-    some of it goes as evidence comes, some stays, since no model knows all that moves a learner.
+    If predictions for two answers miss in the same direction more often than chance makes them, the prediction before
+    both was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted one,
+    E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order, where the second prediction is made from what was known
+    before the first answer. The mean of x^2 is fitted by least squares as variance + newness / (1 + evidence), both at
+    least 0: some of it goes as evidence comes, some stays, since no model knows all that moves a learner.
     """
     columns: list[Floats] = []
     misses: list[Floats] = []

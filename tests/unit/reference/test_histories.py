@@ -15,6 +15,7 @@ from tests.reference.marts import SHIPPED, Mart
 from tests.reference.marts.mastery import all_prerequisites
 from tests.reference.marts.questions import earlier_shares
 from tests.reference.reading import read, timestamp
+from tests.reference.spelling import DAY, midnight
 from tests.unit.reference.extract import D1, D3, at
 
 
@@ -148,10 +149,11 @@ def mastery_cases(marts: dict[str, Mart], world: History) -> set[str]:
     daily = {(row["user_id"], row["topic_id"]): row for row in marts["topic_mastery_daily"]}  # the last of each
     latest = {(row["user_id"], row["topic_id"]): row for row in marts["topic_mastery"]}
     met |= {row["mastery_level"] for row in latest.values()}
+    as_of = max(midnight(load.extract_date) + DAY for load in world.loads())
     for pair, row in latest.items():
         was, level = daily[pair], row["mastery_level"]
         met |= {"mastered before and not now"} if row["reached_mastered_at"] and level != "mastered" else set()
-        if was["last_practiced_at"] > row["last_practiced_at"]:
+        if row["last_practiced_at"] >= as_of:
             met |= {"an attempt after as-of"}
         elif level != was["mastery_level"]:
             met |= {"faded since"}

@@ -77,7 +77,7 @@ def decide(champion: Model, challenger: Model, figures: Sequence[Figures]) -> tu
     """Whether the challenger replaces the champion, and why: by the log-loss of learners that neither was fitted on."""
     held_out = {f.model_version: f.log_loss for f in figures if (f.split, f.method) == ("held_out", "mastery")}
     if not {champion.version, challenger.version} <= held_out.keys():
-        return False, f"{champion.version} stays: no held-out learner answered both right and wrong"
+        return False, f"{champion.version} stays: no held-out learner answered right and wrong"
     before, now = held_out[champion.version], held_out[challenger.version]
     if now <= before:
         return True, f"{challenger.version} replaces {champion.version}: held-out log-loss {now:.4f}, was {before:.4f}"
@@ -90,7 +90,7 @@ def table(figures: Sequence[Figures], champion: str) -> str:
     order = {method: place for place, method in enumerate(METHODS)}
     for f in sorted(figures, key=lambda f: (order[f.method], f.model_version != champion)):
         if f.split == "held_out":
-            role = "champion" if f.model_version == champion else "challenger"
+            role = "champion" if f.model_version == champion else "other model"
             name = f"{METHODS[f.method]}, {role} {f.model_version}" if f.method == "mastery" else METHODS[f.method]
             rows.append((name, f"{f.auc:.4f}", f"{f.log_loss:.4f}", f"{f.ece:.4f}"))
     if len(rows) == 1:

@@ -186,23 +186,18 @@ def lake_tables(streams: Sequence[Stream], owner: str) -> list[dg.AssetSpec]:
         QUARANTINE: "Rows that broke their contract, whole.",
     }
     deps = [stream_key(stream) for stream in streams]
-    # Without an arrow from `mastery_model`: it is fitted on marts that are scored by the champion before it.
+    # Without an arrow from `mastery_model`, which is fitted on marts: the groups would point at each other in a circle.
     mastery = {
         "champion": "Which model of topic mastery scores.",
         "coefficients": "The coefficients of every model of topic mastery that is kept.",
         "difficulties": "How hard questions and topics are, by each model of topic mastery that is kept.",
         "evaluation": "How well models of topic mastery, and naive methods, predict: the newest figures.",
     }
-    return [
-        *(
-            dg.AssetSpec(key, deps=deps, group_name=LAKE, owners=[owner], kinds={"delta", "raw"}, description=description)
-            for key, description in tables.items()
-        ),
-        *(
-            dg.AssetSpec([LAKE, f"mastery_{name}"], group_name=LAKE, owners=[owner], kinds={"delta"}, description=description)
-            for name, description in mastery.items()
-        ),
+    specs = [
+        *(dg.AssetSpec(key, deps=deps, kinds={"delta", "raw"}, description=told) for key, told in tables.items()),
+        *(dg.AssetSpec([LAKE, f"mastery_{name}"], kinds={"delta"}, description=told) for name, told in mastery.items()),
     ]
+    return [spec.replace_attributes(group_name=LAKE, owners=[owner]) for spec in specs]
 
 
 # Models
@@ -387,7 +382,7 @@ def _refit_metadata(done: Refit) -> dict[str, Any]:
     numbers: dict[str, float] = {}
     for f in done.figures:
         if f.split == "held_out":
-            name = "challenger" if f.method == "mastery" and f.model_version != done.champion else f.method
+            name = "other_model" if f.method == "mastery" and f.model_version != done.champion else f.method
             numbers |= {f"{name}_auc": f.auc, f"{name}_log_loss": f.log_loss, f"{name}_ece": f.ece}
     shown = table(done.figures, done.champion)
     return {

@@ -374,7 +374,11 @@ class _Author:
         """One learner answers questions on one topic; at times with hints, and at times until after midnight."""
         rng = self.rng
         user, topic = rng.choice(self.users[:4]), rng.choice(self.topics)
-        if self.chance(0.15):
+        if self.chance(0.25):
+            # One learner goes on and on with a topic that is no use to them.
+            user, topic = self.users[0], self.topics[0]
+            self.skills[user, topic] = 0.03
+        elif self.chance(0.15):
             self.skills[user, topic] = rng.choice(SKILLS)
         session = self.uuid()
         moment = midnight(day) + timedelta(hours=rng.choice((0, 9.5, 12, 23.75)))

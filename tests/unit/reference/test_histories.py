@@ -111,7 +111,7 @@ VERDICTS = ("rows_accepted", "rows_rejected", "rows_duplicate", "rows_conflict",
 # What must be there in some rows, and zero, false or absent in others.
 SOMETIMES = {
     "weekly_user_stats": ("is_complete_week", "active_seconds_change", "accuracy_change"),
-    "user_learning_metrics": ("current_streak", "median_session_minutes", "topics_mastered", "open_gaps"),
+    "user_learning_metrics": ("current_streak", "median_session_minutes", "topics_mastered"),
     "topic_mastery": ("reached_mastered_at", "days_since_practice"),
     "topic_mastery_daily": ("mastered_until", "proficient_until"),
     "user_gamification": ("streak_broken_on", "reported_total_xp", "achievements"),
@@ -196,13 +196,14 @@ def funnel_cases(marts: dict[str, Mart]) -> set[str]:
     return met
 
 
-def test_many_learners_tell_how_well_a_question_discriminates() -> None:
+def test_many_learners_tell_how_well_a_question_discriminates_and_some_have_no_gap() -> None:
     world = history(2, 4, snapshots=True, learners=16)
     for _night in world:
         pass
-    marts = build(world.rows(), world.loads())
+    marts = build(world.rows(), world.loads(), model=world.champion())
     assert len(marts["user_learning_metrics"]) == 16
     assert sum(row["discrimination"] is not None for row in marts["question_stats"]) > 1
+    assert {row["open_gaps"] > 0 for row in marts["user_learning_metrics"]} == {True, False}
 
 
 def test_marts_reconcile_on_random_histories() -> None:

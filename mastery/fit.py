@@ -26,12 +26,11 @@ FEWEST_ATTEMPTS = 200
 _PENALTY = 1.0
 _PENALTIES = (0.01, 0.1, 1.0)
 _FEW_ATTEMPTS = 50_000
-# Intervals: from how many attempts after one it is told how far predictions were off, how many such pairs that takes,
-# what is taken where there are fewer, and what nobody should believe to be more certain (logits squared).
+# Intervals: from how many attempts after one it is told how far predictions were off; and what is usual (variance and
+# newness, in logits squared), which counts as much as so many pairs of attempts do.
 _NEIGHBOURS = 5
-_FEWEST_NEIGHBOURS = 2_000
-_USUAL_VARIANCE = 0.3
-_LEAST_VARIANCE = 0.02
+_USUAL_INTERVAL = (0.3, 0.2)
+_USUAL_PAIRS = 5_000
 # Among these a fit chooses when time without practice begins to tell: within a day, a week or a month.
 FADING_DAYS = (1.0, 7.0, 30.0)
 _DIFFICULTIES = ("question_difficulty", "topic_difficulty")
@@ -204,8 +203,11 @@ def _interval(
     If predictions for two answers miss in the same direction more often than chance makes them, the prediction before
     both was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted one,
     E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order, where the second prediction is made from what was known
-    before the first answer. The mean of x^2 is fitted by least squares as variance + newness / (1 + evidence), both at
-    least 0: some of it goes as evidence comes, some stays, since no model knows all that moves a learner.
+    before the first answer. The mean of x^2 is fitted by least squares as (variance + newness / (1 + evidence)) /
+    sqrt(4 p1 (1 - p1)): some of it goes as evidence comes, some stays, since no model knows all that moves a learner,
+    and answers that nearly all are right tell little of the logit. Each pair is weighted by its own chance: r1 r2
+    varies by p1 (1 - p1) p2 (1 - p2). What is usual stands in for what few attempts cannot tell. The interval has one
+    width for all predictions: the mean over the attempts.
     """
     columns: list[Floats] = []
     misses: list[Floats] = []
@@ -217,14 +219,16 @@ def _interval(
         harder = seen.question_difficulty[second] - seen.question_difficulty[first]
         p1 = 1 / (1 + np.exp(-logits[first]))
         p2 = 1 / (1 + np.exp(-(logits[first] + by_difficulty[first] * harder)))
-        weight = p1 * (1 - p1) * p2 * (1 - p2)
-        misses.append((attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2))
+        chance = np.sqrt(p1 * (1 - p1) * p2 * (1 - p2))
+        misses.append((attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2) / chance)
+        weight = chance / np.sqrt(4 * p1 * (1 - p1))
         columns.append(np.column_stack([weight, weight / (1 + evidence[first])]))
-    missed = np.concatenate(misses)
-    if len(missed) < _FEWEST_NEIGHBOURS:
-        return {"interval_variance": _USUAL_VARIANCE, "interval_newness": _USUAL_VARIANCE}
-    variance, newness = nnls(np.concatenate(columns), missed)[0]
-    return {"interval_variance": float(max(variance, _LEAST_VARIANCE)), "interval_newness": float(newness)}
+    weights, missed = np.concatenate(columns), np.concatenate(misses)
+    usual = np.diag(np.sqrt(_USUAL_PAIRS * np.square(weights).mean(axis=0))) if len(missed) else np.eye(2)
+    variance, newness = nnls(np.vstack([weights, usual]), np.concatenate([missed, usual @ _USUAL_INTERVAL]))[0]
+    probability = 1 / (1 + np.exp(-logits[known]))
+    wider = float(np.mean(1 / np.sqrt(4 * probability * (1 - probability))))
+    return {"interval_variance": float(variance) * wider, "interval_newness": float(newness) * wider}
 
 
 def _neighbours(attempts: Attempts, known: Mask, by_name: Mapping[str, Floats]) -> Iterator[tuple[Ints, Ints]]:

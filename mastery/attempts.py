@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
@@ -83,3 +84,8 @@ def read_attempts(con: duckdb.DuckDBPyConnection, relation: str = "marts.questio
             for name, values in columns.items()
         },
     )
+
+
+def date_of(microseconds: np.int64) -> date:
+    """The UTC date of a time in microseconds since 1970."""
+    return datetime.fromtimestamp(int(microseconds) // 1_000_000, tz=UTC).date()

@@ -8,9 +8,8 @@ from datetime import date
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from mastery.attempts import Attempts, Floats, Mask
-from mastery.features import MEMORIES, Seen, _Level, features
-from mastery.fit import _date
+from mastery.attempts import Attempts, Floats, Mask, date_of
+from mastery.features import MEMORIES, Seen, Level, features
 from mastery.model import Figures, Model
 
 # Ten bins of equal width, as is usual for the expected calibration error.
@@ -89,8 +88,8 @@ def _figures(
         split=split,
         method=method,
         evaluated_on=evaluated_on,
-        first_attempt_on=_date(attempts.at[rows].min()),
-        last_attempt_on=_date(attempts.at[rows].max()),
+        first_attempt_on=date_of(attempts.at[rows].min()),
+        last_attempt_on=date_of(attempts.at[rows].max()),
         learners=len(np.unique(attempts.learner[rows])),
         attempts=int(rows.sum()),
         auc=float(roc_auc_score(is_correct, predicted)),
@@ -108,13 +107,13 @@ def _naive(attempts: Attempts) -> Iterator[tuple[str, Floats]]:
     right = np.bincount(attempts.topic[fitted], correct[fitted], len(attempts.topic_ids))
     topic = ((right + overall) / (counts + 1))[attempts.topic]
     yield "topic_average", topic
-    level = _Level(attempts.learner * len(attempts.topic_ids) + attempts.topic)
+    level = Level(attempts.learner * len(attempts.topic_ids) + attempts.topic)
     earlier, before = level.earlier(), level.sums(attempts.is_correct.astype(np.int64), None)
     yield "running_accuracy", (before + _RUNNING_PRIOR * topic) / (earlier + _RUNNING_PRIOR)
     yield "exponential_accuracy", _exponential(level, correct, topic)
 
 
-def _exponential(level: _Level, correct: Floats, start: Floats) -> Floats:
+def _exponential(level: Level, correct: Floats, start: Floats) -> Floats:
     """The accuracy with weights that fade by attempt, from the topic's average on: one step of all groups at a time."""
     ordered, number = correct[level.order], np.arange(len(level.order)) - level.start
     value = start[level.order].copy()

@@ -33,7 +33,7 @@ class Seen:
     information: Ints
 
 
-class _Level:
+class Level:
     """The attempts of a level, one group (a learner, a learner's topic, a learner's question) after the other."""
 
     def __init__(self, group: Ints) -> None:
@@ -79,9 +79,9 @@ def features(attempts: Attempts, seen: Seen, fading_days: float) -> dict[str, Fl
 
 def _features(attempts: Attempts, seen: Seen, fading_days: float) -> Iterator[tuple[str, Floats]]:
     levels = {
-        "learner": _Level(attempts.learner),
-        "topic": _Level(attempts.learner * len(attempts.topic_ids) + attempts.topic),
-        "question": _Level(attempts.learner * len(attempts.question_ids) + attempts.question),
+        "learner": Level(attempts.learner),
+        "topic": Level(attempts.learner * len(attempts.topic_ids) + attempts.topic),
+        "question": Level(attempts.learner * len(attempts.question_ids) + attempts.question),
     }
     correct = attempts.is_correct.astype(np.int64)
     strength, practice = {}, {}
@@ -115,7 +115,7 @@ def _features(attempts: Attempts, seen: Seen, fading_days: float) -> Iterator[tu
     yield "difficulty_of_known", seen.question_difficulty * practice["question"]
 
 
-def _fading(attempts: Attempts, level: _Level, fading_days: float) -> Floats:
+def _fading(attempts: Attempts, level: Level, fading_days: float) -> Floats:
     previous, exists = level.previous(attempts.at)
     days = (attempts.at - previous) * exists / MICROSECONDS_PER_DAY
     fading: Floats = np.log1p(days / fading_days)
@@ -124,6 +124,6 @@ def _fading(attempts: Attempts, level: _Level, fading_days: float) -> Floats:
 
 def topic_information(attempts: Attempts, seen: Seen) -> Floats:
     """What is known of the learner at the topic before each attempt: the information of the earlier attempts there."""
-    level = _Level(attempts.learner * len(attempts.topic_ids) + attempts.topic)
+    level = Level(attempts.learner * len(attempts.topic_ids) + attempts.topic)
     known: Floats = level.sums(seen.information, None) / MILLION
     return known

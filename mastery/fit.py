@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import date
 
 import numpy as np
 from scipy.optimize import nnls
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.linear_model import LogisticRegression
 
-from mastery.attempts import FOLDS, Attempts, Floats, Ints, Mask
+from mastery.attempts import FOLDS, Attempts, Floats, Ints, Mask, date_of
 from mastery.difficulties import estimate, seen_by_fold
 from mastery.features import FADING, Seen, features, topic_information
 from mastery.model import Model
@@ -20,10 +20,10 @@ from mastery.model import Model
 MOST_ATTEMPTS = 1_000_000
 FEWEST_LEARNERS = 10
 FEWEST_ATTEMPTS = 200
-# How much coefficients are drawn to 0 (the inverse, per attempt): chosen by trying on parts of the learners, where
-# there are so few attempts that it matters.
+# How little coefficients are drawn to 0 (scikit-learn's C): chosen by trying on parts of the learners, where there are so
+# few attempts that it matters.
 _PENALTY = 1.0
-_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_PENALTIES = (0.01, 0.1, 1.0)
 _FEW_ATTEMPTS = 50_000
 # Intervals: from how many attempts after one it is told how far predictions were off, how many such pairs that takes, what is
 # taken where there are fewer, and what nobody should believe to be more certain (logits squared).
@@ -66,11 +66,12 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
     ease = np.zeros(len(attempts))
     seen = seen_by_fold(attempts, known & first_attempts(attempts), ease, level=0.0)
     fading_days = _fading_days(attempts, known, seen)
-    coefficients, logits, _ = _coefficients(attempts, known, seen, fading_days)
+    penalty = _penalty(attempts, known, seen, fading_days)
+    coefficients, logits, _ = _coefficients(attempts, known, seen, fading_days, penalty)
     ease = logits - sum(coefficients[name] * getattr(seen, name) for name in _DIFFICULTIES)
     level = float(ease[known].mean())
     seen = seen_by_fold(attempts, known, ease, level)
-    coefficients, logits, by_name = _coefficients(attempts, known, seen, fading_days)
+    coefficients, logits, by_name = _coefficients(attempts, known, seen, fading_days, penalty)
     coefficients |= _interval(attempts, known, seen, coefficients, logits, by_name)
     coefficients["fading_days"] = fading_days
     difficulties = estimate(attempts, known, ease).table(attempts, level)
@@ -81,8 +82,8 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
         difficulties=difficulties,
         fitted_on=fitted_on,
         fitted_attempts=int(known.sum()),
-        first_attempt_on=_date(times.min()),
-        last_attempt_on=_date(times.max()),
+        first_attempt_on=date_of(times.min()),
+        last_attempt_on=date_of(times.max()),
     )
 
 
@@ -114,21 +115,21 @@ def _fading_days(attempts: Attempts, known: Mask, seen: Seen) -> float:
     answers = attempts.is_correct[known]
 
     def missed(days: float) -> float:
-        _, logits, _ = _coefficients(attempts, known, seen, days)
+        _, logits, _ = _coefficients(attempts, known, seen, days, _PENALTY)
         return float(np.logaddexp(0, np.where(answers, -logits[known], logits[known])).sum())
 
     return min(FADING_DAYS, key=missed)
 
 
 def _coefficients(
-    attempts: Attempts, known: Mask, seen: Seen, fading_days: float
+    attempts: Attempts, known: Mask, seen: Seen, fading_days: float, penalty: float
 ) -> tuple[dict[str, float], Floats, Mapping[str, Floats]]:
     """Fit the coefficients; returns them, the logit of every attempt, and the features."""
     by_name = features(attempts, seen, fading_days)
     # Nobody gets better by not practising: where a fit says so, time tells nothing, and the rest is fitted without it.
     names = list(by_name)
     while True:
-        coefficients = _regression(attempts, known, [by_name[name] for name in names])
+        coefficients = _regression(attempts, known, [by_name[name] for name in names], penalty)
         worst = max(FADING, key=lambda name: coefficients[names.index(name)] if name in names else -np.inf)
         if worst not in names or coefficients[names.index(worst)] <= 0:
             break
@@ -138,26 +139,44 @@ def _coefficients(
     return found, logits, by_name
 
 
-def _regression(attempts: Attempts, known: Mask, columns: Sequence[Floats]) -> list[float]:
+def _penalty(attempts: Attempts, known: Mask, seen: Seen, fading_days: float) -> float:
+    """How much coefficients are drawn to 0: with few attempts, as serves learners of the other parts best."""
+    if known.sum() >= _FEW_ATTEMPTS:
+        return _PENALTY
+    answers, folds = attempts.is_correct[known], attempts.fold[known]
+    matrix, _, _ = _standardized([values[known] for values in features(attempts, seen, fading_days).values()])
+    parts = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
+    parts = [(rest, part) for rest, part in parts if len(part) and len(np.unique(answers[rest])) == 2]
+
+    def missed(penalty: float) -> float:
+        lost = 0.0
+        for rest, part in parts:
+            model = LogisticRegression(C=penalty, solver="newton-cholesky").fit(matrix[rest], answers[rest])
+            logits = model.decision_function(matrix[part])
+            lost += float(np.logaddexp(0, np.where(answers[part], -logits, logits)).sum())
+        return lost
+
+    return min(_PENALTIES, key=missed)
+
+
+def _regression(attempts: Attempts, known: Mask, columns: Sequence[Floats], penalty: float) -> list[float]:
     """The coefficients of a logistic regression on standardized columns, in the columns' own units; the intercept last."""
-    matrix = np.column_stack([values[known] for values in columns])
-    mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
-    varies = spread > 1e-9
-    matrix = (matrix[:, varies] - mean[varies]) / spread[varies]
+    matrix, mean, spread = _standardized([values[known] for values in columns])
+    varies = spread > 0
     answers = attempts.is_correct[known]
-    if len(answers) < _FEW_ATTEMPTS:
-        folds = attempts.fold[known]
-        parts = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
-        parts = [(rest, part) for rest, part in parts if len(part) and len(np.unique(answers[rest])) == 2]
-        model = LogisticRegressionCV(
-            Cs=_PENALTIES, cv=parts, scoring="neg_log_loss", solver="newton-cholesky", use_legacy_attributes=False
-        )
-    else:
-        model = LogisticRegression(C=_PENALTY, solver="newton-cholesky")
-    model.fit(matrix, answers)
+    model = LogisticRegression(C=penalty, solver="newton-cholesky").fit(matrix, answers)
     coefficients = np.zeros(len(mean))
     coefficients[varies] = model.coef_[0] / spread[varies]
     return [*(float(value) for value in coefficients), float(model.intercept_[0] - coefficients @ mean)]
+
+
+def _standardized(columns: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
+    """Columns that vary, with mean 0 and standard deviation 1; and means and deviations of all (0 where nothing varies)."""
+    matrix = np.column_stack(columns)
+    mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
+    spread[spread < 1e-9] = 0
+    varies = spread > 0
+    return (matrix[:, varies] - mean[varies]) / spread[varies], mean, spread
 
 
 def _interval(
@@ -213,7 +232,3 @@ def _version(fitted_on: date, coefficients: Mapping[str, float], difficulties: F
         [round(float(value), 9) for value in difficulties]
     )
     return f"{fitted_on}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-
-
-def _date(microseconds: np.int64) -> date:
-    return datetime.fromtimestamp(int(microseconds) // 1_000_000, tz=UTC).date()

@@ -186,7 +186,7 @@ def lake_tables(streams: Sequence[Stream], owner: str) -> list[dg.AssetSpec]:
         QUARANTINE: "Rows that broke their contract, whole.",
     }
     deps = [stream_key(stream) for stream in streams]
-    # Without an arrow from `mastery_model`: it is fitted on marts that are scored by the champion before it.
+    # Without an arrow from `mastery_model`, which is fitted on marts: the groups would point at each other in a circle.
     mastery = {
         "champion": "Which model of topic mastery scores.",
         "coefficients": "The coefficients of every model of topic mastery that is kept.",
@@ -382,7 +382,7 @@ def _refit_metadata(done: Refit) -> dict[str, Any]:
     numbers: dict[str, float] = {}
     for f in done.figures:
         if f.split == "held_out":
-            name = "challenger" if f.method == "mastery" and f.model_version != done.champion else f.method
+            name = "other_model" if f.method == "mastery" and f.model_version != done.champion else f.method
             numbers |= {f"{name}_auc": f.auc, f"{name}_log_loss": f.log_loss, f"{name}_ece": f.ece}
     shown = table(done.figures, done.champion)
     return {

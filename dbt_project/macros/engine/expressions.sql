@@ -34,3 +34,10 @@
 {# A double as text with 15 digits, the same on every engine: the last bits of a large one are not. #}
 {% macro double_text(number) %}{{ return(adapter.dispatch('double_text')(number)) }}{% endmacro %}
 {% macro default__double_text(number) %}format('{:.14e}', {{ number }}){% endmacro %}
+
+{#
+True, as a condition of a CTE that is read more than once: an engine that puts a CTE's text in place of its name computes it once all the same.
+Where CTEs that are read twice stand on each other, it would be computed twice as often at each.
+#}
+{% macro computed_once() %}{{ return(adapter.dispatch('computed_once')()) }}{% endmacro %}
+{% macro default__computed_once() %}true{% endmacro %}

@@ -22,6 +22,9 @@
     cast({{ field }} as {{ 'array<' ~ type[:-2] ~ '>' if type.endswith('[]') else type }})
 {%- endmacro %}
 
+{# What is not the same each time is not computed again for each reader. Always true: it is below 1. #}
+{% macro spark__computed_once() %}rand() < 2{% endmacro %}
+
 {# The bytes of the files that hold the table now. #}
 {% macro spark__table_bytes(relation) -%}
     (

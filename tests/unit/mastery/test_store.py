@@ -14,6 +14,7 @@ import pytest
 
 from ingestion.home import Home
 from ingestion.lake import Table, attach_lake
+from ingestion.lake_on_spark import show_lake
 from mastery.model import DIFFICULTIES, Figures, Method, Model
 from mastery.store import Store, shipped_model
 
@@ -162,3 +163,27 @@ def test_a_killed_save_leaves_nothing_that_counts(
         assert active == {path.stem for path in (home.lake / "mastery_models").glob("*.parquet")} & active
         assert len(active) == (2 if name == "evaluation" else 3)
         assert active <= tables
+
+
+@pytest.mark.parametrize("reader", ["delta", "parquet"])
+def test_spark_is_shown_what_is_saved_alone(
+    home: Home, store: Store, monkeypatch: pytest.MonkeyPatch, reader: Any
+) -> None:
+    """What a killed save has committed is in the Delta tables that Spark reads."""
+    with monkeypatch.context() as patched:
+        commit = Table.commit
+
+        def kill(table: Table, *args: Any, **kwargs: Any) -> int:
+            if table.root.name == "mastery_models":
+                raise KeyboardInterrupt
+            return commit(table, *args, **kwargs)
+
+        patched.setattr(Table, "commit", kill)
+        with pytest.raises(KeyboardInterrupt):
+            store.save(model("a"), [figures("a")], promote=True)
+    [saved] = [path.stem for path in (home.lake / "mastery_models").glob("000001-*.parquet")]
+    statements = {s.split()[4]: s for s in show_lake(home, reader, str(home.root)) if s.startswith("create or replace")}
+    assert statements["raw.mastery_coefficients"].endswith(f"where saved_as in ('{saved}')")
+    assert statements["raw.mastery_figures"].endswith("from (select 1) where false")
+    assert "where is_promoted order by saved_as desc limit 1" in statements["raw.mastery_champion"]
+    assert "raw.mastery_figures" in statements["raw.mastery_evaluation"]

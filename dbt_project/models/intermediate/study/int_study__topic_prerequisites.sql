@@ -55,6 +55,7 @@ paths_{{ 2 ** (number + 1) }} as (
         second_half.prerequisite_topic_id
     from {{ paths }} as first_half
     inner join {{ paths }} as second_half on first_half.prerequisite_topic_id = second_half.topic_id
+    where {{ computed_once() }}
 ),
 
 {% endfor -%}

@@ -51,7 +51,12 @@ select
     severity,
     case
         when is_open
-            then row_number() over (partition by user_id, is_open order by open_prerequisite_gaps asc, severity desc, topic_id asc)
+            then
+                cast(
+                    row_number() over (
+                        partition by user_id, is_open order by open_prerequisite_gaps asc, severity desc, topic_id asc
+                    ) as bigint
+                )
     end as priority,
     evidence,
     mastery_score

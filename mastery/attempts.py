@@ -75,14 +75,25 @@ def read_attempts(con: duckdb.DuckDBPyConnection, relation: str = "marts.questio
         order by learner, "at", attempt_id
         """
     ).fetchnumpy()
+
+    def whole(name: str) -> Ints:
+        return np.asarray(columns[name], dtype=np.int64)
+
+    def mask(name: str) -> Mask:
+        return np.asarray(columns[name], dtype=np.bool_)
+
     return Attempts(
         learner_ids=ids["user_id"],
         topic_ids=ids["topic_id"],
         question_ids=ids["question_id"],
-        **{
-            name: np.asarray(values, dtype=np.bool_ if name in ("is_correct", "hint_used", "is_held_out") else np.int64)
-            for name, values in columns.items()
-        },
+        learner=whole("learner"),
+        topic=whole("topic"),
+        question=whole("question"),
+        at=whole("at"),
+        is_correct=mask("is_correct"),
+        hint_used=mask("hint_used"),
+        is_held_out=mask("is_held_out"),
+        fold=whole("fold"),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
@@ -92,17 +92,17 @@ def by_fold(attempts: Attempts, known: Mask, ease: Floats) -> Iterator[tuple[Mas
 
 def seen_by_fold(attempts: Attempts, known: Mask, ease: Floats, level: float) -> Seen:
     """The attempts as seen through the difficulties of `by_fold`."""
-    together = {
-        "question_difficulty": np.zeros(len(attempts)),
-        "topic_difficulty": np.zeros(len(attempts)),
-        "expected": np.zeros(len(attempts), dtype=np.int64),
-        "information": np.zeros(len(attempts), dtype=np.int64),
-    }
+    together = Seen(
+        question_difficulty=np.zeros(len(attempts)),
+        topic_difficulty=np.zeros(len(attempts)),
+        expected=np.zeros(len(attempts), dtype=np.int64),
+        information=np.zeros(len(attempts), dtype=np.int64),
+    )
     for rows, difficulties in by_fold(attempts, known, ease):
         seen = difficulties.seen(attempts, level)
-        for name, values in together.items():
-            values[rows] = getattr(seen, name)[rows]
-    return Seen(**together)
+        for field in fields(Seen):
+            getattr(together, field.name)[rows] = getattr(seen, field.name)[rows]
+    return together
 
 
 def _newton(group: Ints, answers: Floats, offset: Floats, prior: Floats, spread: float) -> Floats:

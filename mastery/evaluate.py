@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
 from mastery.attempts import Attempts, Floats, Mask, date_of
-from mastery.features import MEMORIES, Seen, Level, features
-from mastery.model import Figures, Model
+from mastery.features import Level, Seen, features
+from mastery.model import Figures, Method, Model, Split
 
 # Ten bins of equal width, as is usual for the expected calibration error.
 _BINS = 10
@@ -50,9 +50,11 @@ def seen(attempts: Attempts, model: Model) -> Seen:
 
 def evaluate(attempts: Attempts, models: Sequence[Model], evaluated_on: date) -> list[Figures]:
     """Figures of the models, and of the naive methods under the first model's version, on the same attempts."""
-    methods = [(models[0].version, name, predicted) for name, predicted in _naive(attempts)]
-    methods += [(model.version, "mastery", predict(attempts, model)) for model in models]
-    splits = {"held_out": attempts.is_held_out, "fitted": ~attempts.is_held_out}
+    methods: list[tuple[str, Method, Floats]] = [
+        *((models[0].version, name, predicted) for name, predicted in naive(attempts)),
+        *((model.version, "mastery", predict(attempts, model)) for model in models),
+    ]
+    splits: dict[Split, Mask] = {"held_out": attempts.is_held_out, "fitted": ~attempts.is_held_out}
     return [
         _figures(attempts, rows, predicted[rows], version, split, method, evaluated_on)
         for version, method, predicted in methods
@@ -80,7 +82,7 @@ def _bins(is_correct: Mask, predicted: Floats) -> Iterator[tuple[float, float, i
 
 
 def _figures(
-    attempts: Attempts, rows: Mask, predicted: Floats, version: str, split: str, method: str, evaluated_on: date
+    attempts: Attempts, rows: Mask, predicted: Floats, version: str, split: Split, method: Method, evaluated_on: date
 ) -> Figures:
     is_correct = attempts.is_correct[rows]
     return Figures(
@@ -98,7 +100,7 @@ def _figures(
     )
 
 
-def _naive(attempts: Attempts) -> Iterator[tuple[str, Floats]]:
+def naive(attempts: Attempts) -> Iterator[tuple[Method, Floats]]:
     """What one would use without a model; averages are those of the learners that are not held out."""
     correct = attempts.is_correct.astype(np.float64)
     fitted = ~attempts.is_held_out

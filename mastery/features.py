@@ -37,6 +37,7 @@ class Level:
     """The attempts of a level, one group (a learner, a learner's topic, a learner's question) after the other."""
 
     def __init__(self, group: Ints) -> None:
+        """Sort attempts by the number of their group; within it they keep their order."""
         self.order = np.argsort(group, kind="stable")
         self.place = np.empty_like(self.order)
         self.place[self.order] = np.arange(len(group))

@@ -1,4 +1,4 @@
-"""Fitting a model version: difficulties, coefficients and the width of intervals, from learners that are not held out."""
+"""Fitting a model version: difficulties, coefficients, the width of intervals, from learners that are not held out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 from scipy.optimize import nnls
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from mastery.attempts import FOLDS, Attempts, Floats, Ints, Mask, date_of
 from mastery.difficulties import estimate, seen_by_fold
@@ -20,17 +21,16 @@ from mastery.model import Model
 MOST_ATTEMPTS = 1_000_000
 FEWEST_LEARNERS = 10
 FEWEST_ATTEMPTS = 200
-# How little coefficients are drawn to 0 (scikit-learn's C): chosen by trying on parts of the learners, where there are so
-# few attempts that it matters.
+# How little coefficients are drawn to 0 (scikit-learn's C): chosen by trying on parts of the learners, where there are
+# so few attempts that it matters.
 _PENALTY = 1.0
 _PENALTIES = (0.01, 0.1, 1.0)
 _FEW_ATTEMPTS = 50_000
-# Intervals: from how many attempts after one it is told how far predictions were off, how many such pairs that takes, what is
-# taken where there are fewer, and what nobody should believe to be more certain (logits squared).
+# Intervals: from how many attempts after one it is told how far predictions were off; and what is usual (variance and
+# newness, in logits squared), which counts as much as so many pairs of attempts do.
 _NEIGHBOURS = 5
-_FEWEST_NEIGHBOURS = 2_000
-_USUAL_VARIANCE = 0.3
-_LEAST_VARIANCE = 0.02
+_USUAL_INTERVAL = (0.3, 0.2)
+_USUAL_PAIRS = 5_000
 # Among these a fit chooses when time without practice begins to tell: within a day, a week or a month.
 FADING_DAYS = (1.0, 7.0, 30.0)
 _DIFFICULTIES = ("question_difficulty", "topic_difficulty")
@@ -44,8 +44,8 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
     """Fit a model version on the learners that are not held out.
 
     Answers are first explained by first guesses of the difficulties and what learners did before; then the difficulties
-    are estimated again beside what learners bring along, and the coefficients with them. Learners are always seen through
-    difficulties that others' answers gave.
+    are estimated again beside what learners bring along, and the coefficients with them. Learners are always seen
+    through difficulties that others' answers gave.
 
     Args:
         attempts: of all learners; held-out ones decide nothing.
@@ -54,14 +54,19 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
     Raises:
         TooLittleToFit: fewer learners or attempts than a fit can use, or all answers are the same.
     """
-    attempts = attempts.of(_some_learners(attempts, MOST_ATTEMPTS))
+    # One thread: sums are in one order, so that a fit gives the same version anywhere; a busy machine is faster, too.
+    with threadpool_limits(limits=1):
+        return _fit(attempts.of(_some_learners(attempts, MOST_ATTEMPTS)), fitted_on)
+
+
+def _fit(attempts: Attempts, fitted_on: date) -> Model:
     # With a hint an answer says less; predictions are for answers without one.
     known = ~attempts.is_held_out & ~attempts.hint_used
     learners = len(np.unique(attempts.learner[known]))
     if learners < FEWEST_LEARNERS or known.sum() < FEWEST_ATTEMPTS or len(np.unique(attempts.is_correct[known])) < 2:
         raise TooLittleToFit(
-            f"{learners:,} learners with {int(known.sum()):,} attempts (without hints, of learners that are not held out);"
-            f" a fit takes {FEWEST_LEARNERS} learners, {FEWEST_ATTEMPTS} attempts, right and wrong answers"
+            f"{learners:,} learners with {int(known.sum()):,} attempts (without hints, of learners that are not held"
+            f" out); a fit takes {FEWEST_LEARNERS} learners, {FEWEST_ATTEMPTS} attempts, right and wrong answers"
         )
     ease = np.zeros(len(attempts))
     seen = seen_by_fold(attempts, known & first_attempts(attempts), ease, level=0.0)
@@ -134,8 +139,14 @@ def _coefficients(
         if worst not in names or coefficients[names.index(worst)] <= 0:
             break
         names.remove(worst)
-    found = {"intercept": coefficients[-1], **dict.fromkeys(by_name, 0.0), **dict(zip(names, coefficients, strict=False))}
-    logits = found["intercept"] + sum(found[name] * values for name, values in by_name.items())
+    found = {
+        "intercept": coefficients[-1],
+        **dict.fromkeys(by_name, 0.0),
+        **dict(zip(names, coefficients, strict=False)),
+    }
+    logits = np.full(len(attempts), found["intercept"])
+    for name, values in by_name.items():
+        logits += found[name] * values
     return found, logits, by_name
 
 
@@ -160,7 +171,7 @@ def _penalty(attempts: Attempts, known: Mask, seen: Seen, fading_days: float) ->
 
 
 def _regression(attempts: Attempts, known: Mask, columns: Sequence[Floats], penalty: float) -> list[float]:
-    """The coefficients of a logistic regression on standardized columns, in the columns' own units; the intercept last."""
+    """The coefficients of a logistic regression on standardized columns, in the columns' units; the intercept last."""
     matrix, mean, spread = _standardized([values[known] for values in columns])
     varies = spread > 0
     answers = attempts.is_correct[known]
@@ -171,7 +182,7 @@ def _regression(attempts: Attempts, known: Mask, columns: Sequence[Floats], pena
 
 
 def _standardized(columns: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
-    """Columns that vary, with mean 0 and standard deviation 1; and means and deviations of all (0 where nothing varies)."""
+    """Columns that vary, with mean 0 and standard deviation 1; means and deviations of all (0 where nothing varies)."""
     matrix = np.column_stack(columns)
     mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
     spread[spread < 1e-9] = 0
@@ -189,11 +200,14 @@ def _interval(
 ) -> dict[str, float]:
     """How far, in logits, the truth lies from what is predicted, by what is known of the learner at the topic.
 
-    If predictions for two answers miss in the same direction more often than chance makes them, the prediction before both
-    was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted one,
-    E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order, where the second prediction is made from what was known before
-    the first answer. The mean of x^2 is fitted by least squares as variance + newness / (1 + evidence), both at least 0:
-    some of it goes as evidence comes, some stays, since no model knows all that moves a learner.
+    If predictions for two answers miss in the same direction more often than chance makes them, the prediction before
+    both was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted one,
+    E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order, where the second prediction is made from what was known
+    before the first answer. The mean of x^2 is fitted by least squares as (variance + newness / (1 + evidence)) /
+    sqrt(4 p1 (1 - p1)): some of it goes as evidence comes, some stays, since no model knows all that moves a learner,
+    and answers that nearly all are right tell little of the logit. Each pair is weighted by its own chance: r1 r2
+    varies by p1 (1 - p1) p2 (1 - p2). What is usual stands in for what few attempts cannot tell. The interval has one
+    width for all predictions: the mean over the attempts.
     """
     columns: list[Floats] = []
     misses: list[Floats] = []
@@ -205,14 +219,16 @@ def _interval(
         harder = seen.question_difficulty[second] - seen.question_difficulty[first]
         p1 = 1 / (1 + np.exp(-logits[first]))
         p2 = 1 / (1 + np.exp(-(logits[first] + by_difficulty[first] * harder)))
-        weight = p1 * (1 - p1) * p2 * (1 - p2)
-        misses.append((attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2))
+        chance = np.sqrt(p1 * (1 - p1) * p2 * (1 - p2))
+        misses.append((attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2) / chance)
+        weight = chance / np.sqrt(4 * p1 * (1 - p1))
         columns.append(np.column_stack([weight, weight / (1 + evidence[first])]))
-    missed = np.concatenate(misses)
-    if len(missed) < _FEWEST_NEIGHBOURS:
-        return {"interval_variance": _USUAL_VARIANCE, "interval_newness": _USUAL_VARIANCE}
-    variance, newness = nnls(np.concatenate(columns), missed)[0]
-    return {"interval_variance": float(max(variance, _LEAST_VARIANCE)), "interval_newness": float(newness)}
+    weights, missed = np.concatenate(columns), np.concatenate(misses)
+    usual = np.diag(np.sqrt(_USUAL_PAIRS * np.square(weights).mean(axis=0))) if len(missed) else np.eye(2)
+    variance, newness = nnls(np.vstack([weights, usual]), np.concatenate([missed, usual @ _USUAL_INTERVAL]))[0]
+    probability = 1 / (1 + np.exp(-logits[known]))
+    wider = float(np.mean(1 / np.sqrt(4 * probability * (1 - probability))))
+    return {"interval_variance": float(variance) * wider, "interval_newness": float(newness) * wider}
 
 
 def _neighbours(attempts: Attempts, known: Mask, by_name: Mapping[str, Floats]) -> Iterator[tuple[Ints, Ints]]:

@@ -97,7 +97,10 @@ def test_a_range_in_one_run(definitions: dg.Definitions, home: Home) -> None:
 
 
 def test_progress_says_what_is_loaded(home: Home) -> None:
-    """A night with snapshots told "load study/topics: 1 of 1 date" again and again, and not of which."""
+    """A night with snapshots told "load study/topics: 1 of 1 date" again and again, and not of which.
+
+    On a slow machine the dates before a stream's last one are told too.
+    """
     out = io.StringIO()
     writer, progress = Writer(root=str(home.root)), Progress(out)
     definitions = build_defs(home=HomeResource(root=str(home.root)), writer=writer, progress=progress)
@@ -105,7 +108,8 @@ def test_progress_says_what_is_loaded(home: Home) -> None:
     deliver(home, 3, rows=2)
     (home.landing / "study" / "2026-03-03" / "topics.ndjson").write_text("")
     load(definitions, 1, 3)
-    assert sorted(out.getvalue().splitlines()) == [
+    told = [line for line in out.getvalue().splitlines() if "1 of 2 dates" not in line]
+    assert sorted(told) == [
         "load study/events 2026-03-01 to 2026-03-03: 2 of 2 dates, 5 rows",
         "load study/topics 2026-03-03: 0 rows",
     ]

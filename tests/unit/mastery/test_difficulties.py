@@ -52,7 +52,10 @@ def test_what_is_not_known_has_its_parents_difficulty() -> None:
     known = attempts.question == attempts.question_ids.index("q")
     found = estimate(attempts, known, np.zeros(len(attempts)))
     seen = found.seen(attempts, level=0.0)
-    of = {name: seen.question_difficulty[attempts.question == number][0] for number, name in enumerate(attempts.question_ids)}
+    of = {
+        name: seen.question_difficulty[attempts.question == number][0]
+        for number, name in enumerate(attempts.question_ids)
+    }
     assert of["new"] == found.topic[attempts.topic_ids.index("t")]
     assert of["newer"] == found.overall
     table = found.table(attempts, level=0.0).to_pydict()
@@ -63,9 +66,13 @@ def test_what_is_not_known_has_its_parents_difficulty() -> None:
 
 
 def test_nobody_is_seen_through_their_own_answers() -> None:
-    """Flipping the answers of a learner changes the difficulties of other folds' learners, and not the learner's own."""
+    """Flipping a learner's answers changes what learners of other folds are seen through, and not the learner."""
     rng = np.random.default_rng(1)
-    rows = [(f"{learner}", "t", f"q{q}", START + timedelta(seconds=q), bool(rng.random() < 0.6)) for learner in range(60) for q in range(5)]
+    rows = [
+        (f"{learner}", "t", f"q{q}", START + timedelta(seconds=q), bool(rng.random() < 0.6))
+        for learner in range(60)
+        for q in range(5)
+    ]
     attempts = attempts_of(rows)
     known = ~attempts.is_held_out
     someone = int(attempts.learner[known][0])

@@ -68,7 +68,9 @@ def test_memories_hold_what_came_before(history, seen) -> None:
 
 def test_time_and_pauses(history, seen) -> None:
     by_name = features(history, seen, fading_days=7.0)
-    assert by_name["topic_fading"].tolist() == pytest.approx([0, log1p(1 / 1440 / 7), log1p((1 - 1 / 1440) / 7), 0, log1p(3 / 7)])
+    assert by_name["topic_fading"].tolist() == pytest.approx(
+        [0, log1p(1 / 1440 / 7), log1p((1 - 1 / 1440) / 7), 0, log1p(3 / 7)]
+    )
     assert by_name["topic_fading_of_practice"][4] == pytest.approx(log1p(3 / 7) * log(4))
     assert by_name["question_fading"].tolist() == pytest.approx([0, 0, log1p(1 / 7), 0, log1p(3 / 7)])
     # Before the last attempt at q1, the one two attempts ago; before the third, also two.
@@ -84,7 +86,12 @@ def test_learners_are_apart(history, seen) -> None:
         for learner in ("u", "v")
     ]
     together = attempts_of(rows)
-    both = Seen(*(np.concatenate([values[:4]] * 2) for values in (seen.question_difficulty, seen.topic_difficulty, seen.expected, seen.information)))
+    both = Seen(
+        *(
+            np.concatenate([values[:4]] * 2)
+            for values in (seen.question_difficulty, seen.topic_difficulty, seen.expected, seen.information)
+        )
+    )
     for values in features(together, both, 1.0).values():
         assert values[:4].tolist() == values[4:].tolist()
 

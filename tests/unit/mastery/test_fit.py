@@ -45,7 +45,11 @@ def test_finds_which_questions_are_hard(fitted) -> None:
     found = {row["id"]: row["difficulty"] for row in rows if row["level"] == "question"}
     true = [difficulty[int(id_[1:])] for id_ in found]
     assert np.corrcoef(list(found.values()), true)[0, 1] > 0.95
-    assert (model.fitted_on, model.first_attempt_on, model.last_attempt_on) == (TODAY, date(2026, 1, 5), date(2026, 1, 5))
+    assert (model.fitted_on, model.first_attempt_on, model.last_attempt_on) == (
+        TODAY,
+        date(2026, 1, 5),
+        date(2026, 1, 5),
+    )
     assert model.fitted_attempts == int((~attempts.is_held_out).sum())
 
 
@@ -105,7 +109,15 @@ def test_forgetting_is_found_where_it_is() -> None:
             days = float(rng.choice([0.002, 12.0], p=[0.7, 0.3]))
             at += timedelta(days=days)
             strength *= np.exp(-days / 6)
-            rows.append((f"u{learner}", "t", f"q{rng.integers(300)}", at, bool(rng.random() < _sigmoid(1.2 * np.log1p(strength) - 0.8))))
+            rows.append(
+                (
+                    f"u{learner}",
+                    "t",
+                    f"q{rng.integers(300)}",
+                    at,
+                    bool(rng.random() < _sigmoid(1.2 * np.log1p(strength) - 0.8)),
+                )
+            )
             strength += 1.0
     attempts = attempts_of(rows)
     model = fit(attempts, TODAY)
@@ -133,5 +145,12 @@ def test_few_learners_are_enough_for_a_cautious_model() -> None:
 
 
 def test_first_attempts() -> None:
-    attempts = attempts_of([("u", "t", "q", START, True), ("u", "t", "p", START, True), ("u", "t", "q", START, True), ("v", "t", "q", START, True)])
+    attempts = attempts_of(
+        [
+            ("u", "t", "q", START, True),
+            ("u", "t", "p", START, True),
+            ("u", "t", "q", START, True),
+            ("v", "t", "q", START, True),
+        ]
+    )
     assert first_attempts(attempts).tolist() == [True, True, False, True]

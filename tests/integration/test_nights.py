@@ -13,7 +13,7 @@ from tests.reference.histories import history
 from tests.reference.marts import KEYS
 
 
-@pytest.mark.parametrize(("seed", "learners", "nights"), [(1, 3, 10), (2, 16, 5)])
+@pytest.mark.parametrize(("seed", "learners", "nights"), [(1, 3, 10), (5, 16, 5)])
 def test_nights_equal_a_rebuild_and_the_reference(seed: int, learners: int, nights: int, tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "nightly", target=tmp_path / "target")
     deeds: set[str] = set()
@@ -50,6 +50,6 @@ def test_nights_equal_a_rebuild_and_the_reference(seed: int, learners: int, nigh
 
     assert {"write", "correct", "repeat"} <= deeds, "the seed tells no story worth telling; take another one"
     assert out_of_order and crossed_midnight and late
-    assert rewritten or nights < 10, "no spell that was past has changed"
-    assert kinds >= {"struggling", "forgotten", "blocked", "unknown", "learning", "proficient", "mastered"}
-    assert "wheel_spinning" in kinds or nights < 10
+    assert rewritten, "no spell that was past has changed"
+    assert kinds >= {"struggling", "wheel_spinning", "forgotten", "blocked"}
+    assert kinds >= {"unknown", "learning", "proficient", "mastered"}

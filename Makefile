@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export DAYBOOK_HOME ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup spark nightly rebuild parity ui demo test check format lock clean
+.PHONY: help setup spark nightly rebuild mastery parity ui demo test check format lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ nightly: setup ## Load what is new (or FROM=, TO=), build, check, publish
 
 rebuild: setup ## Drop the warehouse and build every mart from the lake alone
 	@$(BIN)/python -m orchestration rebuild
+
+mastery: setup ## Fit a challenger for topic mastery, promote or keep it, re-score, publish (CHAMPION= goes back to one)
+	@$(BIN)/python -m orchestration mastery $(if $(CHAMPION),--champion $(CHAMPION))
 
 parity: setup $(if $(JAVA),$(SPARK)) ## Build the same lake on both engines and compare every mart
 	@$(BIN)/python -m orchestration parity

@@ -1,4 +1,4 @@
-"""The lake: Delta tables of raw rows, quarantine and ledger.
+"""The lake: Delta tables of raw rows, quarantine and ledger, and of the models of topic mastery.
 
 What belongs here: where the tables lie, how files are committed to them, and how a reader sees them as views.
 What does not: what is in a load (`load.py`) and in a ledger row (`ledger.py`).
@@ -6,6 +6,8 @@ What does not: what is in a load (`load.py`) and in a ledger row (`ledger.py`).
 DuckDB writes each Parquet file; a commit adds it to the Delta log and removes the file that it replaces. A file is
 named after its load, so the active load of a date is read from the log, never from data. The commit on a raw table is
 the one switch of a load: quarantine and ledger rows are written before it, and count only if their load is active.
+
+Models are kept likewise: the commit on `mastery_models` is the switch of a save, whose files carry one name.
 """
 
 from __future__ import annotations
@@ -79,6 +81,40 @@ SOURCES_SQL = f"""coalesce(sources, '[{{"source": "{NO_SOURCE}", "batches": 0'
     || ', "rows_read": ' || cast(rows_read - rows_erased as string)
     || ', "rows_rejected": ' || cast(rows_rejected as string) || '}}]')"""
 
+# Models of topic mastery, as `mastery.store` saves them: coefficients and difficulties with the first save of a model.
+SAVE_COLUMNS: Columns = (
+    ("saved_as", "VARCHAR"),
+    ("model_version", "VARCHAR"),
+    ("is_promoted", "BOOLEAN"),
+    ("fitted_on", "DATE"),
+    ("fitted_attempts", "BIGINT"),
+    ("first_attempt_on", "DATE"),
+    ("last_attempt_on", "DATE"),
+)
+COEFFICIENT_COLUMNS: Columns = (("model_version", "VARCHAR"), ("feature", "VARCHAR"), ("coefficient", "DOUBLE"))
+DIFFICULTY_COLUMNS: Columns = (
+    ("model_version", "VARCHAR"),
+    ("level", "VARCHAR"),
+    ("id", "VARCHAR"),
+    ("difficulty", "DOUBLE"),
+    ("expected_millionths", "BIGINT"),
+    ("information_millionths", "BIGINT"),
+)
+FIGURE_COLUMNS: Columns = (
+    ("saved_as", "VARCHAR"),
+    ("model_version", "VARCHAR"),
+    ("split", "VARCHAR"),
+    ("method", "VARCHAR"),
+    ("evaluated_on", "DATE"),
+    ("first_attempt_on", "DATE"),
+    ("last_attempt_on", "DATE"),
+    ("learners", "BIGINT"),
+    ("attempts", "BIGINT"),
+    ("auc", "DOUBLE"),
+    ("log_loss", "DOUBLE"),
+    ("ece", "DOUBLE"),
+)
+
 # What the loader adds to a stream's own columns.
 _LOADER_COLUMNS: Columns = (("load_id", "VARCHAR"), ("extract_date", "DATE"))
 
@@ -90,6 +126,7 @@ _DELTA_TYPES: dict[str, PrimitiveType | ArrayType] = {
     "BIGINT": PrimitiveType("long"),
     "INTEGER": PrimitiveType("integer"),
     "BOOLEAN": PrimitiveType("boolean"),
+    "DOUBLE": PrimitiveType("double"),
     "DATE": PrimitiveType("date"),
     "TIMESTAMP": PrimitiveType("timestamp_ntz"),
     "DECIMAL(18,6)": PrimitiveType("decimal(18,6)"),
@@ -228,6 +265,11 @@ class Lake:
         self._root = home.lake
         self.quarantine = Table(home.lake / "quarantine", QUARANTINE_COLUMNS, ("system", "stream", "extract_date"))
         self.ledger = Table(home.lake / "ledger", LEDGER_COLUMNS)
+        self.saves = Table(home.lake / "mastery_models", SAVE_COLUMNS)
+        # A column more than is shown, for the save that a row belongs to: Spark reads tables, not files.
+        self.coefficients = Table(home.lake / "mastery_coefficients", (*COEFFICIENT_COLUMNS, SAVE_COLUMNS[0]))
+        self.difficulties = Table(home.lake / "mastery_difficulties", (*DIFFICULTY_COLUMNS, SAVE_COLUMNS[0]))
+        self.figures = Table(home.lake / "mastery_evaluation", FIGURE_COLUMNS)
 
     def raw(self, stream: Stream) -> Table:
         """The raw rows of a stream."""
@@ -262,7 +304,9 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
 
     `lake.raw.<system>_<stream>` for every stream of every contract, empty where nothing was loaded; `lake.raw.loads`,
     `lake.raw.load_sources`, `lake.raw.quarantine`, `lake.raw.failed_loads`; and of the contracts of today
-    `lake.raw.contracts` with the hash of each, and `lake.raw.event_types`. Called again, it shows what is active then.
+    `lake.raw.contracts` with the hash of each, and `lake.raw.event_types`; of the models of topic mastery
+    `lake.raw.mastery_champion`, `_coefficients`, `_difficulties`, `_evaluation`, and for `mastery.store` `_models` and
+    `_figures`. Called again, it shows what is active then.
     """
     lake = Lake(home)
     con.execute("attach if not exists ':memory:' as lake")
@@ -297,10 +341,67 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
         f"create or replace view lake.raw.quarantine as select {_names(QUARANTINE_COLUMNS)} from ({quarantine})"
         " semi join lake.main.active_load using (load_id)"
     )
+    attach_models(con, lake)
+
+
+def attach_models(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """The part of `attach_lake` that shows the models of topic mastery."""
+    con.execute("attach if not exists ':memory:' as lake")
+    con.execute("create schema if not exists lake.raw")
+    for name, (saved, files, columns) in saved_tables(lake).items():
+        rows = saved.rows_of(files)
+        con.execute(f"create or replace view lake.raw.{name} as select {_names(columns)} from ({rows})")
+    for name, query in mastery_views("lake.raw").items():
+        con.execute(f"create or replace view lake.raw.{name} as {query}")
+
+
+def saved_tables(lake: Lake) -> dict[str, tuple[Table, list[str], Columns]]:
+    """What is saved of models, by the name that it is shown under: the table, the files that count, the columns."""
+    saves = lake.saves.files()
+    saved = {load_of(path) for path in saves}
+
+    def of_saves(table: Table) -> list[str]:
+        return [path for path in table.files() if load_of(path) in saved]
+
+    return {
+        "mastery_models": (lake.saves, saves, SAVE_COLUMNS),
+        "mastery_coefficients": (lake.coefficients, of_saves(lake.coefficients), COEFFICIENT_COLUMNS),
+        "mastery_difficulties": (lake.difficulties, of_saves(lake.difficulties), DIFFICULTY_COLUMNS),
+        "mastery_figures": (lake.figures, of_saves(lake.figures), FIGURE_COLUMNS),
+    }
+
+
+def mastery_views(schema: str) -> dict[str, str]:
+    """What follows from what is saved, in the SQL that both engines know: the newest promotion, the newest figures."""
+    champion = f"select model_version from {schema}.mastery_models where is_promoted order by saved_as desc limit 1"
+    columns = [name for name, _ in FIGURE_COLUMNS[4:]]
+    return {
+        "mastery_champion": champion,
+        "mastery_evaluation": f"""
+            select figures.model_version, figures.split, figures.method,
+                champion.model_version is not null as is_champion,
+                {", ".join(f"figures.{name}" for name in columns)}, models.fitted_on, models.fitted_attempts
+            from {schema}.mastery_figures as figures
+            inner join (
+                select model_version, split, method, max(saved_as) as saved_as
+                from {schema}.mastery_figures
+                group by model_version, split, method
+            ) as newest
+                on figures.model_version = newest.model_version
+                and figures.split = newest.split
+                and figures.method = newest.method
+                and figures.saved_as = newest.saved_as
+            inner join (
+                select distinct model_version, fitted_on, fitted_attempts from {schema}.mastery_models
+            ) as models
+                on figures.model_version = models.model_version
+            left join ({champion}) as champion
+                on figures.model_version = champion.model_version""",
+    }
 
 
 def load_of(path: str) -> str:
-    """The load that wrote a file of a raw table or of the quarantine."""
+    """The load that wrote a file of a raw table or of the quarantine, or the save that wrote one of a model."""
     return Path(path).stem
 
 

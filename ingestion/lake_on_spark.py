@@ -27,6 +27,8 @@ from ingestion.lake import (
     all_streams,
     event_types,
     load_of,
+    mastery_views,
+    saved_tables,
 )
 
 # How Spark reads the lake: as Delta, or, where it has no Delta, the active Parquet files of the Delta log.
@@ -66,6 +68,11 @@ def show_lake(home: Home, reader: Reader, root: str) -> Iterator[str]:
     yield from _show(
         home, reader, root, lake.quarantine, lake.quarantine.files(), "quarantine", QUARANTINE_COLUMNS, is_active
     )
+    for name, (saved, files, columns) in saved_tables(lake).items():
+        is_saved = f"saved_as in ({', '.join(literal(load_of(path)) for path in files) or 'null'})"
+        yield from _show(home, reader, root, saved, files, name, columns, is_saved)
+    for name, query in mastery_views(SCHEMA).items():
+        yield f"create or replace view {SCHEMA}.{name} as {query}"
     types = ", ".join(f"({literal(system)}, {literal(name)})" for system, name in event_types())
     yield f"create or replace view {SCHEMA}.event_types as select * from values {types} as types (system, event_type)"
     contracts = ", ".join(f"({literal(c.system)}, {literal(c.sha256)})" for c in load_contracts().values())

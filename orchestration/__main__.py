@@ -1,4 +1,4 @@
-"""The command line: `python -m orchestration nightly | rebuild | parity | ui`.
+"""The command line: `python -m orchestration nightly | rebuild | mastery | parity | ui`.
 
 What belongs here: arguments. What does not: what the commands do (`nightly`).
 """
@@ -33,6 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--to", dest="last", type=_date, metavar="YYYY-MM-DD", help="... and up to this one; both are in"
     )
     commands.add_parser("rebuild", help="drop the warehouse, build every mart from the lake alone, check, publish")
+    mastery = commands.add_parser("mastery", help="fit a challenger for topic mastery, promote or keep, build, publish")
+    mastery.add_argument(
+        "--champion", metavar="VERSION", help="fit nothing: make this model, which the lake keeps, the champion again"
+    )
     commands.add_parser("parity", help="build the same lake on DuckDB and on Spark, and compare every mart")
     ui = commands.add_parser("ui", help="Dagster's UI and daemon")
     ui.add_argument("--host", default="127.0.0.1")
@@ -51,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     if given.command == "rebuild":
         return night.rebuild(home)
+    if given.command == "mastery":
+        return night.mastery(home, given.champion)
     if given.first and given.last and given.first > given.last:
         parser.error(f"--from {given.first} is later than --to {given.last}")
     return night.nightly(home, given.first, given.last)

@@ -1,4 +1,4 @@
-"""The assets: one a stream, the dbt models, and the published marts behind them.
+"""The assets: one a stream, the dbt models, the published marts behind them, and the model of topic mastery.
 
 What belongs here: what materializing each of them does, and the metadata that it leaves. What does not: the loading
 itself (`ingestion`), the models (`dbt_project`), the rules of the checks (`checks`), the swap of the published file
@@ -19,11 +19,13 @@ from ingestion.extracts import Extract, ExtractError, discover
 from ingestion.home import Home
 from ingestion.ledger import Load
 from ingestion.load import Loader, pending
-from orchestration.checks import check_stream, plain, stream_check_specs, stream_key
+from mastery.refit import NoAttempts, Refit, refit, table
+from orchestration.checks import MASTERY_MODEL, check_stream, plain, stream_check_specs, stream_key
 from orchestration.databases import Row
 from orchestration.engines import Engine, EngineResource
 from orchestration.manifest import Prepared, columns_of_people
 from orchestration.partitions import DateRange
+from orchestration.plots import calibration_plot
 from orchestration.publish import SCHEMA, publish
 from orchestration.resources import Progress, Writer
 from orchestration.spark_connection import SparkUnavailable
@@ -37,6 +39,7 @@ LOAD_SOURCES = dg.AssetKey([LAKE, "load_sources"])
 FAILED_LOADS = dg.AssetKey([LAKE, "failed_loads"])
 EVENT_TYPES = dg.AssetKey([LAKE, "event_types"])
 QUARANTINE = dg.AssetKey([LAKE, "quarantine"])
+QUESTION_ATTEMPTS = dg.AssetKey([SCHEMA, "question_attempts"])
 PUBLISHED_MARTS = dg.AssetKey(["published_marts"])
 
 
@@ -174,7 +177,7 @@ def _load_metadata(load: Load) -> dict[str, Any]:
 
 
 def lake_tables(streams: Sequence[Stream], owner: str) -> list[dg.AssetSpec]:
-    """What each load writes beside its stream: the ledger and the quarantine, as the models see them."""
+    """What the models see of the lake beside the streams: what each load writes, and the models of topic mastery."""
     tables = {
         LEDGER: "Where every row read went, a row a load.",
         LOAD_SOURCES: "Which clients the rows of each load came from.",
@@ -183,10 +186,18 @@ def lake_tables(streams: Sequence[Stream], owner: str) -> list[dg.AssetSpec]:
         QUARANTINE: "Rows that broke their contract, whole.",
     }
     deps = [stream_key(stream) for stream in streams]
-    return [
-        dg.AssetSpec(key, deps=deps, group_name=LAKE, owners=[owner], kinds={"delta", "raw"}, description=description)
-        for key, description in tables.items()
+    # Without an arrow from `mastery_model`, which is fitted on marts: the groups would point at each other in a circle.
+    mastery = {
+        "champion": "Which model of topic mastery scores.",
+        "coefficients": "The coefficients of every model of topic mastery that is kept.",
+        "difficulties": "How hard questions and topics are, by each model of topic mastery that is kept.",
+        "evaluation": "How well models of topic mastery, and naive methods, predict: the newest figures.",
+    }
+    specs = [
+        *(dg.AssetSpec(key, deps=deps, kinds={"delta", "raw"}, description=told) for key, told in tables.items()),
+        *(dg.AssetSpec([LAKE, f"mastery_{name}"], kinds={"delta"}, description=told) for name, told in mastery.items()),
     ]
+    return [spec.replace_attributes(group_name=LAKE, owners=[owner]) for spec in specs]
 
 
 # Models
@@ -344,3 +355,41 @@ def build_published_marts(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
         )
 
     return published_marts
+
+
+# The model of topic mastery
+
+
+@dg.asset(
+    key=MASTERY_MODEL,
+    deps=[QUESTION_ATTEMPTS],
+    group_name="mastery",
+    kinds={"python", "scikitlearn", "delta"},
+    owners=["study-data@daybook.example"],
+    description="The model behind topic mastery: a challenger is fitted on the attempts of all learners but the "
+    "held-out ones, and replaces the champion if it predicts the held-out ones no worse. The lake keeps both.",
+)
+def mastery_model(writer: Writer) -> dg.MaterializeResult[None]:
+    """Fit, measure, decide; the transformation scores with what was decided."""
+    try:
+        return dg.MaterializeResult(metadata=_refit_metadata(refit(writer.home)))
+    except NoAttempts as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+
+
+def _refit_metadata(done: Refit) -> dict[str, Any]:
+    """The decision, the held-out figures as numbers that the UI plots over time, a table and a plot of them."""
+    numbers: dict[str, float] = {}
+    for f in done.figures:
+        if f.split == "held_out":
+            name = "other_model" if f.method == "mastery" and f.model_version != done.champion else f.method
+            numbers |= {f"{name}_auc": f.auc, f"{name}_log_loss": f.log_loss, f"{name}_ece": f.ece}
+    shown = table(done.figures, done.champion)
+    return {
+        "decision": done.told,
+        "champion": done.champion,
+        **numbers,
+        **({"challenger": done.challenger} if done.challenger else {}),
+        **({"held_out": dg.MetadataValue.md(shown)} if shown else {}),
+        **({"calibration": dg.MetadataValue.md(calibration_plot(done.calibration))} if done.calibration else {}),
+    }

@@ -19,6 +19,9 @@ from ingestion.contract import Stream
 from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.ledger import Difference, Load, active_loads, verify
+from mastery.model import Figures
+from mastery.refit import METHODS
+from mastery.store import Store
 from orchestration.databases import (
     Row,
     lake_connection,
@@ -44,6 +47,7 @@ _WHERE_ROWS_GO = ("rows_accepted", "rows_rejected", "rows_duplicate", "rows_conf
 
 EVENT_LEDGER = dg.AssetKey(["marts", "event_ledger"])
 RECOMMENDATION_FUNNEL = dg.AssetKey(["marts", "recommendation_funnel"])
+MASTERY_MODEL = dg.AssetKey(["mastery_model"])
 
 
 def stream_key(stream: Stream) -> dg.AssetKey:
@@ -225,6 +229,27 @@ def collapsed_events(working: Sequence[Row], published: Sequence[Row]) -> Verdic
             "collapsed_events": sum(row["collapsed_events"] for row in working),
         }
         | _sample(new),
+    )
+
+
+def beats_naive_methods(figures: Sequence[Figures], champion: str) -> Verdict:
+    """The champion says better than each naive method what learners answer whom it was not fitted on."""
+    held_out = {f.method: f for f in figures if (f.model_version, f.split) == (champion, "held_out")}
+    mastery = held_out.pop("mastery", None)
+    if mastery is None or not held_out:
+        return Verdict(True, f"{champion} was not measured yet", {"model_version": champion})
+    beaten_by = [
+        f"{METHODS[method]} (AUC {naive.auc:.4f}, log-loss {naive.log_loss:.4f})"
+        for method, naive in held_out.items()
+        if not (mastery.auc > naive.auc and mastery.log_loss < naive.log_loss)
+    ]
+    told = f"AUC {mastery.auc:.4f}, log-loss {mastery.log_loss:.4f}"
+    return Verdict(
+        not beaten_by,
+        f"{champion} ({told}) does not beat {', '.join(beaten_by)}" if beaten_by else f"{champion} beats each: {told}",
+        {"model_version": champion, "evaluated_on": str(mastery.evaluated_on), "attempts": mastery.attempts}
+        | {f"{f.method}_auc": f.auc for f in (mastery, *held_out.values())}
+        | {f"{f.method}_log_loss": f.log_loss for f in (mastery, *held_out.values())},
     )
 
 
@@ -461,6 +486,20 @@ def collapsed_events_check(writer: Writer) -> dg.AssetCheckResult:
     return verdict.result(RECOMMENDATION_FUNNEL, "collapsed_events")
 
 
+@dg.asset_check(
+    asset=MASTERY_MODEL,
+    name="mastery_beats_naive_methods",
+    description="The model that scores predicts held-out learners better than the topic's average, the running "
+    "accuracy and the exponentially weighted accuracy, by AUC and by log-loss. Measured: the newest figures.",
+)
+def mastery_beats_naive_methods_check(writer: Writer) -> dg.AssetCheckResult:
+    """The newest figures of the champion, and those of the naive methods beside it."""
+    store = Store(writer.home)
+    verdict = beats_naive_methods(store.figures(), store.champion().version)
+    return verdict.result(MASTERY_MODEL, "mastery_beats_naive_methods")
+
+
+MASTERY_CHECKS = [mastery_beats_naive_methods_check]
 MART_CHECKS = [books_balance_check, duplicates_check, conflicts_check, collapsed_events_check]
 
 

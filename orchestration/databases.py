@@ -24,6 +24,10 @@ _COLLAPSED_EVENTS = """
     from marts.recommendation_funnel where collapsed_events > 0 group by date order by date"""
 
 
+# What tells one measurement of the models from another.
+_FIGURES = "select model_version, split, method, evaluated_on, attempts, is_champion from"
+
+
 @contextmanager
 def lake_connection(home: Home) -> Iterator[Connection]:
     """The raw lake as `lake.raw.*`."""
@@ -59,6 +63,17 @@ def published_collapsed_events(home: Home) -> list[Row]:
 def working_collapsed_events(home: Home) -> list[Row]:
     """The same as it was built last, published or not."""
     return _of_mart(home.marts, "recommendation_funnel", _COLLAPSED_EVENTS)
+
+
+def published_figures(home: Home) -> list[Row]:
+    """Which figures of models of topic mastery the published marts carry."""
+    return _of_mart(home.published, "mastery_evaluation", f"{_FIGURES} marts.mastery_evaluation")
+
+
+def lake_figures(home: Home) -> list[Row]:
+    """Which figures of models of topic mastery the lake holds."""
+    with lake_connection(home) as con:
+        return rows_of(con, f"{_FIGURES} lake.raw.mastery_evaluation")
 
 
 def mart_rows(home: Home) -> dict[str, int]:

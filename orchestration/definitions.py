@@ -12,13 +12,20 @@ import dagster as dg
 from ingestion.contract import load_contracts
 from ingestion.home import Home
 from orchestration import manifest
-from orchestration.assets import LAKE, build_model_assets, build_published_marts, build_stream_asset, lake_tables
-from orchestration.checks import MART_CHECKS
+from orchestration.assets import (
+    LAKE,
+    build_model_assets,
+    build_published_marts,
+    build_stream_asset,
+    lake_tables,
+    mastery_model,
+)
+from orchestration.checks import MART_CHECKS, MASTERY_CHECKS
 from orchestration.engines import EngineResource
 from orchestration.jobs import build_jobs
 from orchestration.partitions import build_extract_dates
 from orchestration.resources import AlertResource, HomeResource, Progress, Writer, dbt_cli
-from orchestration.schedules import build_nightly
+from orchestration.schedules import build_nightly, weekly_mastery
 from orchestration.sensors import alert_on_failure, build_extracts_arrived, marts_behind_lake
 
 
@@ -36,10 +43,16 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
     models = build_model_assets(prepared, streams)
     published = build_published_marts(models)
     return dg.Definitions(
-        assets=[*stream_assets, *lake_tables(streams, manifest.owner_of(prepared.manifest, LAKE)), models, published],
-        asset_checks=MART_CHECKS,
-        jobs=build_jobs(stream_assets, models, published),
-        schedules=[build_nightly(streams, extract_dates)],
+        assets=[
+            *stream_assets,
+            *lake_tables(streams, manifest.owner_of(prepared.manifest, LAKE)),
+            models,
+            published,
+            mastery_model,
+        ],
+        asset_checks=[*MART_CHECKS, *MASTERY_CHECKS],
+        jobs=build_jobs(stream_assets, models, published, mastery_model),
+        schedules=[build_nightly(streams, extract_dates), weekly_mastery],
         sensors=[build_extracts_arrived(streams, extract_dates), marts_behind_lake, alert_on_failure],
         resources={
             "home": HomeResource(),

@@ -20,6 +20,7 @@ import duckdb
 
 from ingestion.home import Home, wal_of
 from ingestion.sql import identifier, quoted
+from mastery.store import Store
 from orchestration import spark
 from orchestration.databases import Row, rows_of, warehouse_connection
 from orchestration.manifest import marts_of
@@ -51,8 +52,9 @@ class DuckDB:
         """Nothing can be missing: it comes with the default install."""
 
     def prepare(self, home: Home) -> None:
-        """Before a dbt run."""
+        """Before a dbt run: the lake has a model of topic mastery."""
         home.work.mkdir(parents=True, exist_ok=True)
+        Store(home).install_shipped()
 
     def collect(self, home: Home, manifest: Mapping[str, Any]) -> None:
         """Behind a dbt run: the marts are where they have to be."""
@@ -92,8 +94,9 @@ class Spark:
             raise SparkUnavailable(missing)
 
     def prepare(self, home: Home) -> None:
-        """Before a dbt run: forget what an earlier run handed over."""
+        """Before a dbt run: the lake has a model of topic mastery, and what an earlier run handed over is forgotten."""
         home.work.mkdir(parents=True, exist_ok=True)
+        Store(home).install_shipped()
         spark.findings_of(home).unlink(missing_ok=True)
 
     def collect(self, home: Home, manifest: Mapping[str, Any]) -> None:
@@ -149,8 +152,10 @@ def _attach_old(con: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
     if not home.marts.exists():
         return set()
     con.execute(f"attach {quoted(str(home.marts))} as old (read_only)")
-    tables = con.execute("select table_name from duckdb_tables() where database_name = 'old' and schema_name = 'marts'")
-    return {name for (name,) in tables.fetchall()}
+    marts = con.execute(
+        "select table_name from information_schema.tables where table_catalog = 'old' and table_schema = 'marts'"
+    )
+    return {name for (name,) in marts.fetchall()}
 
 
 def _take(con: duckdb.DuckDBPyConnection, node: Node, rows: str) -> None:

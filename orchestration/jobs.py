@@ -13,13 +13,16 @@ from orchestration.assets import load_op
 from orchestration.checks import stream_key
 from orchestration.planning import LoadRun
 
-LOAD, TRANSFORM, REBUILD = JOBS = "load", "transform", "rebuild"
+LOAD, TRANSFORM, REBUILD, MASTERY = JOBS = "load", "transform", "rebuild", "mastery"
 
 
 def build_jobs(
-    streams: Sequence[dg.AssetsDefinition], models: dg.AssetsDefinition, published: dg.AssetsDefinition
+    streams: Sequence[dg.AssetsDefinition],
+    models: dg.AssetsDefinition,
+    published: dg.AssetsDefinition,
+    mastery_model: dg.AssetsDefinition,
 ) -> list[Any]:
-    """The three jobs; an asset brings its checks along."""
+    """The jobs; an asset brings its checks along."""
     warehouse = dg.AssetSelection.assets(models, published)
     return [
         dg.define_asset_job(
@@ -39,6 +42,12 @@ def build_jobs(
             selection=warehouse,
             config={"ops": {"models": {"config": {"from_lake_alone": True}}}},
             description="Drop the warehouse, build every mart from the lake alone, check, publish.",
+            executor_def=dg.in_process_executor,
+        ),
+        dg.define_asset_job(
+            MASTERY,
+            selection=dg.AssetSelection.assets(mastery_model),
+            description="Fit a challenger for topic mastery; promote it if it is no worse. `transform` re-scores.",
             executor_def=dg.in_process_executor,
         ),
     ]

@@ -1,4 +1,4 @@
-"""A night in one process: load, transform, check, publish, and say what came of it.
+"""A night in one process: load, transform, check, publish, and say what came of it. Likewise the fit of topic mastery.
 
 What belongs here: running the jobs by hand, in the order in which the schedule and the sensors run them, and the
 summary. What does not: what the jobs do.
@@ -21,13 +21,14 @@ from ingestion.contract import load_contracts
 from ingestion.extracts import holds_files
 from ingestion.home import Home
 from ingestion.lock import writer_lock
+from mastery.store import Store
 from orchestration.assets import PUBLISHED_MARTS
-from orchestration.checks import stream_key
+from orchestration.checks import MASTERY_MODEL, stream_key
 from orchestration.databases import Row, mart_rows, working_books
 from orchestration.definitions import build_defs
 from orchestration.engines import EngineResource
 from orchestration.instance import bury_dead_runs, prepare_instance
-from orchestration.jobs import JOBS, LOAD, REBUILD, TRANSFORM, load_config
+from orchestration.jobs import JOBS, LOAD, MASTERY, REBUILD, TRANSFORM, load_config
 from orchestration.partitions import DateRange
 from orchestration.planning import Outlook, Place, due_date, look, places_of, runs_of_the_night, within
 from orchestration.resources import Alert, AlertResource, Progress, failure_text
@@ -57,6 +58,7 @@ class Night:
     warnings: list[str] = field(default_factory=list)  # what lies in landing and is no extract
     descriptions: dict[dg.AssetCheckKey, str] = field(default_factory=dict)  # of the checks
     published: bool = False
+    refit: dict[str, Any] = field(default_factory=dict)  # what the fit of topic mastery tells of itself
 
     @property
     def is_good(self) -> bool:
@@ -108,6 +110,42 @@ def rebuild(home: Home) -> int:
         return _summary(home, night)
 
 
+def mastery(home: Home, champion: str | None = None) -> int:
+    """Fit a challenger for topic mastery, promote or keep it, build, check, publish; or only go back to a model."""
+    if not _can_build(home):
+        return 2
+    if not home.marts.exists():
+        _say(
+            f"make mastery: {home.marts} is not there: there are no attempts to fit a model on. Run make nightly first"
+        )
+        return 2
+    night = Night()
+    prepare_instance(home)
+    with writer_lock(home, "make mastery", report=_say):
+        tags = {_COMMAND_TAG: "mastery"}
+        with _quiet(home) as progress, dg.DagsterInstance.get() as instance:
+            bury_dead_runs(instance, JOBS)
+            defs = build_defs(progress=progress)
+            if champion is None:
+                _run(night, defs, instance, MASTERY, tags)
+                for name in ("held_out", "decision"):
+                    if name in night.refit:
+                        progress.tell(f"\n{night.refit[name]}", last=True)  # stdout is theirs
+                if night.is_good and not {"held_out", "challenger"} & night.refit.keys():  # there is nothing to score
+                    return 0
+            else:
+                try:
+                    Store(home).promote(champion)
+                except LookupError as error:
+                    known = ", ".join(Store(home).versions())
+                    progress.tell(f"make mastery: {error}; those that are kept: {known or 'none'}", last=True)
+                    return 2
+                progress.tell(f"{champion} is the champion from now on", last=True)
+            if night.is_good:
+                _run(night, defs, instance, TRANSFORM, tags)
+        return _summary(home, night)
+
+
 def _can_build(home: Home) -> bool:
     """Whether the engine is there; if not, say what is missing before anything is loaded."""
     missing = EngineResource().why_unavailable(home)
@@ -145,6 +183,8 @@ def _run(
                 night.loaded.append((system, stream, date.fromisoformat(found.partition)))
             elif found.asset_key == PUBLISHED_MARTS:
                 night.published = True
+            elif found.asset_key == MASTERY_MODEL:
+                night.refit = {name: value.value for name, value in found.metadata.items()}
         elif event.is_step_failure:
             night.failures.append(failure_text(event))
     if not result.success and not night.failures:

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from ingestion.contract import Stream
 from ingestion.extracts import Extract, discover
@@ -39,6 +40,8 @@ _DEAD_AFTER = timedelta(minutes=5)
 
 Place = tuple[str, str, date]  # (system, stream, extract date)
 Loads = Mapping[Place, datetime]  # when it was loaded
+# Whatever the marts are made of: its loads, and what was measured of models of topic mastery.
+Contents = Mapping[Any, object]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,18 @@ def lake_loads(home: Home) -> Loads:
 def loads_of(rows: Iterable[Mapping[str, object]]) -> Loads:
     """The loads that rows of a ledger tell of."""
     return {(row["system"], row["stream"], row["extract_date"]): row["loaded_at"] for row in rows}  # type: ignore[misc]
+
+
+def figures_of(rows: Iterable[Mapping[str, object]]) -> Contents:
+    """The figures of models that rows tell of, and which model scores."""
+    return {
+        ("figures", row["model_version"], row["split"], row["method"]): (
+            row["evaluated_on"],
+            row["attempts"],
+            row["is_champion"],
+        )
+        for row in rows
+    }
 
 
 # Runs
@@ -235,7 +250,7 @@ def write_sightings(sightings: Mapping[str, Sighting]) -> str:
 class Attempt:
     """A run that a decision about the transformation has to know of."""
 
-    is_transformation: bool  # of the lake as it is now; else a load
+    is_transformation: bool  # of the lake as it is now; else a load or a fit
     created: datetime
     is_finished: bool
 
@@ -248,23 +263,23 @@ class Decision:
     attempt: int = 0
 
 
-def lake_version(loads: Loads) -> str:
+def lake_version(lake: Contents) -> str:
     """A name for what the lake holds."""
     return hashlib.sha256(
-        json.dumps(sorted([*map(str, key), str(at)] for key, at in loads.items())).encode()
+        json.dumps(sorted([*map(str, key), str(value)] for key, value in lake.items())).encode()
     ).hexdigest()[:16]
 
 
 def decide_transformation(
-    lake: Loads, published: Loads, attempts: Sequence[Attempt], is_writing: bool, now: datetime
+    lake: Contents, published: Contents, attempts: Sequence[Attempt], is_writing: bool, now: datetime
 ) -> Decision:
-    """Whether the marts have to be built: the lake holds other loads than the published marts, and nobody is at it.
+    """Whether the marts have to be built: the lake holds other things than the published marts, and nobody is at it.
 
     That heals by itself whatever died on the way. A transformation that failed by its own account is tried again the
     next day: what it found is not better a minute later.
     """
     if dict(lake) == dict(published):
-        return Decision("the published marts carry every load of the lake")
+        return Decision("the published marts carry all that the lake holds")
     if is_writing:
         return Decision("a run is writing")
     if any(not attempt.is_finished and now - attempt.created < _DEAD_AFTER for attempt in attempts):
@@ -272,6 +287,6 @@ def decide_transformation(
     tried = [attempt for attempt in attempts if attempt.is_transformation]
     if any(attempt.is_finished and attempt.created.date() == now.date() for attempt in tried):
         return Decision(
-            "the transformation of these loads did not publish today; it is tried again tomorrow, or by hand"
+            "the transformation of what the lake holds did not publish today; it is tried again tomorrow, or by hand"
         )
     return Decision(attempt=len(tried) + 1)

@@ -1,4 +1,4 @@
-"""The schedule: the night.
+"""The schedules: the night, and the weekly fit of topic mastery.
 
 What belongs here: when a run is asked for by the clock. What does not: which dates are new (`ingestion.extracts`) and
 how they make runs (`planning`). The transformation is asked for by what a load leaves behind
@@ -11,7 +11,7 @@ from datetime import UTC
 import dagster as dg
 
 from ingestion.contract import Stream
-from orchestration.jobs import LOAD, load_requests
+from orchestration.jobs import LOAD, MASTERY, load_requests
 from orchestration.partitions import DateRange
 from orchestration.planning import NIGHTLY_HOUR, due_date, look, runs_of_the_night, within
 from orchestration.resources import HomeResource
@@ -41,3 +41,16 @@ def build_nightly(streams: Sequence[Stream], extract_dates: dg.DailyPartitionsDe
         return requests or dg.SkipReason("every extract in landing is loaded as it lies there, and none is due")
 
     return nightly
+
+
+@dg.schedule(
+    name="weekly_mastery",
+    cron_schedule="0 4 * * 0",  # a week brings news of learners, and the hour is behind the night
+    execution_timezone="UTC",
+    job_name=MASTERY,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Fits a challenger for topic mastery; if it is promoted, or only measured, the transformation follows.",
+)
+def weekly_mastery(home: HomeResource) -> dg.RunRequest | dg.SkipReason:
+    """The weekly fit, where there are marts to fit on."""
+    return dg.RunRequest() if home.home.marts.exists() else dg.SkipReason("there are no marts to fit a model on yet")

@@ -13,13 +13,15 @@ from ingestion.contract import Stream
 from ingestion.extracts import Extract, ExtractError, read_manifest
 from ingestion.home import Home
 from ingestion.lock import WriterBusyError, writer_lock
-from orchestration.databases import published_books
-from orchestration.jobs import LOAD, REBUILD, TRANSFORM, load_requests
+from orchestration.databases import lake_figures, published_books, published_figures
+from orchestration.jobs import JOBS, LOAD, TRANSFORM, load_requests
 from orchestration.partitions import DateRange
 from orchestration.planning import (
     Attempt,
+    Contents,
     arrivals,
     decide_transformation,
+    figures_of,
     lake_loads,
     lake_version,
     loads_of,
@@ -80,15 +82,17 @@ def build_extracts_arrived(
     job_name=TRANSFORM,
     minimum_interval_seconds=_EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Builds, checks and publishes whenever the lake holds other loads than the published marts carry.",
+    description="Builds, checks and publishes whenever the lake holds other loads, or other figures of models of topic "
+    "mastery, than the published marts carry.",
 )
 def marts_behind_lake(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.RunRequest | dg.SkipReason:
-    """What follows a load. It looks at the loads, not at runs, so that it also follows one whose run died."""
-    lake = lake_loads(home.home)
+    """What follows a load or a fit. It looks at what they left, not at runs, so that it also follows one that died."""
+    lake: Contents = {**lake_loads(home.home), **figures_of(lake_figures(home.home))}
+    published: Contents = {**loads_of(published_books(home.home)), **figures_of(published_figures(home.home))}
     version = lake_version(lake)
     decision = decide_transformation(
         lake,
-        loads_of(published_books(home.home)),
+        published,
         list(_attempts(context.instance, version)),
         _is_writing(home.home),
         _now(),
@@ -117,7 +121,7 @@ def _attempts(instance: dg.DagsterInstance, version: str) -> Iterator[Attempt]:
     for record in instance.get_run_records(tagged, limit=20):
         run = record.dagster_run
         yield Attempt(True, _naive(record.create_timestamp), run.is_finished)
-    for job in (LOAD, TRANSFORM, REBUILD):
+    for job in JOBS:
         for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=5):
             yield Attempt(False, _naive(record.create_timestamp), record.dagster_run.is_finished)
 

@@ -89,10 +89,12 @@ def hand_over(home: Home, settings: Settings, spark: Spark, results: Sequence[An
     findings: dict[str, Any] = {}
     for result in results:
         node = result.node
-        if node.resource_type == "model" and result.status == "success" and node.config.materialized != "view":
+        is_mart = node.resource_type == "model" and node.schema == "marts"  # also where it is a view
+        has_rows = is_mart or (node.resource_type == "model" and node.config.materialized != "view")
+        if has_rows and result.status == "success":
             (counted,) = spark.execute(f"select count(*) as n from {node.relation_name}")
             findings[node.unique_id] = {"rows": counted["n"]}
-            if node.schema == "marts":
+            if is_mart:
                 folder = f"{settings.root}/{mart_folder(home, node.name).relative_to(home.root).as_posix()}"
                 spark.execute(
                     f"insert overwrite directory {literal(folder)} using parquet select * from {node.relation_name}"

@@ -1,17 +1,19 @@
-{# What mart_catalog says of one mart. #}
+{# What mart_catalog says of one mart. A view has its rows alone: it takes no room, and what it says follows from the tables that it reads. #}
 {% macro mart_facts(mart) %}
     {%- set node = keyed_node(mart.identifier) if execute else {'config': {'meta': {}, 'materialized': 'table'}} -%}
     {%- set date = node['config']['meta'].get('date_column') -%}
+    {%- set is_view = node['config']['materialized'] == 'view' -%}
     select
         '{{ mart.identifier }}' as mart,
         build.row_count,
-        {{ table_bytes(mart) }} as bytes,
+        {{ 'null' if is_view else table_bytes(mart) }} as bytes,
         {{ _date_bound('min', date, mart) }} as first_date,
         {{ _date_bound('max', date, mart) }} as last_date,
         build.built_at,
         md5(cast(build.row_count as string) || ':' || cast(build.content_sum as string)) as content_hash
     from (
-        {%- if node['config']['materialized'] == 'keyed' -%}{{ keyed_last_build(mart.identifier) }}
+        {%- if is_view -%}select count(*) as row_count, null as content_sum, {{ built_now() }} as built_at from {{ mart }}
+        {%- elif node['config']['materialized'] == 'keyed' -%}{{ keyed_last_build(mart.identifier) }}
         {%- else -%}{{ counted_build(mart) }}{%- endif -%}
     ) as build
 {%- endmacro %}

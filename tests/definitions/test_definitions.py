@@ -14,7 +14,8 @@ from dagster_dbt import DbtCliResource
 from ingestion.contract import load_contracts
 from orchestration import manifest
 from orchestration.definitions import build_defs, defs
-from orchestration.jobs import LOAD, REBUILD, TRANSFORM
+from orchestration.jobs import LOAD, MASTERY, REBUILD, TRANSFORM
+from orchestration.resources import HomeResource
 
 STREAMS = {dg.AssetKey([s.system, s.name]) for c in load_contracts().values() for s in c.streams}
 MARTS = {
@@ -29,6 +30,13 @@ MARTS = {
         "user_learning_metrics",
         "user_gamification",
         "question_stats",
+        "attempt_predictions",
+        "topic_mastery",
+        "topic_mastery_daily",
+        "mastery_evaluation",
+        "knowledge_gaps",
+        "knowledge_gap_spells",
+        "mart_as_of",
         "ai_coach_daily_stats",
         "ai_model_daily_stats",
         "search_daily_stats",
@@ -139,6 +147,18 @@ def test_the_jobs(definitions: dg.Definitions, graph: dict[dg.AssetKey, dg.Asset
     assert keys_of(definitions, LOAD) == STREAMS
     assert keys_of(definitions, TRANSFORM) == keys_of(definitions, REBUILD) >= MARTS | {dg.AssetKey("published_marts")}
     assert not keys_of(definitions, TRANSFORM) & STREAMS
+    assert keys_of(definitions, MASTERY) == {dg.AssetKey("mastery_model")}
+
+
+def test_mastery_is_fitted_on_attempts_and_checked(
+    definitions: dg.Definitions, graph: dict[dg.AssetKey, dg.AssetSpec]
+) -> None:
+    model = graph[dg.AssetKey("mastery_model")]
+    assert [dep.asset_key for dep in model.deps] == [dg.AssetKey(["marts", "question_attempts"])]
+    assert (model.group_name, bool(model.owners)) == ("mastery", True)
+    assert not checks_of(definitions)["mastery_model:mastery_beats_naive_methods"].blocking
+    steps = {node.name for node in definitions.resolve_job_def(MASTERY).nodes}
+    assert steps == {"mastery_model", "mastery_model_mastery_beats_naive_methods"}
 
 
 def test_streams_and_ledger_are_checked(definitions: dg.Definitions) -> None:
@@ -213,6 +233,18 @@ def test_every_mart_has_an_owner_a_user_and_a_unit_test() -> None:
     tested = {test["depends_on"]["nodes"][0] for test in project["unit_tests"].values()}
     assert [marts[mart]["name"] for mart in marts.keys() - used] == []
     assert {marts[mart]["name"] for mart in marts.keys() - tested} == WITHOUT_UNIT_TEST
+
+
+def test_the_weekly_fit_is_on_and_waits_for_marts(definitions: dg.Definitions, tmp_path: Path) -> None:
+    weekly = definitions.get_schedule_def("weekly_mastery")
+    assert (weekly.cron_schedule, weekly.execution_timezone) == ("0 4 * * 0", "UTC")
+    assert weekly.job_name == MASTERY
+    assert weekly.default_status is dg.DefaultScheduleStatus.RUNNING
+    context = dg.build_schedule_context(resources={"home": HomeResource(root=str(tmp_path))})
+    assert isinstance(weekly(context), dg.SkipReason)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "daybook.duckdb").touch()
+    assert isinstance(weekly(context), dg.RunRequest)
 
 
 def test_the_schedule_is_on(definitions: dg.Definitions) -> None:

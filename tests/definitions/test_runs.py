@@ -1,4 +1,4 @@
-"""The job `load`, run as the schedule and the UI run it, on a home of its own."""
+"""The jobs `load` and `mastery`, run as the schedules and the UI run them, on a home of its own."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from ingestion.home import Home
 from ingestion.ledger import active_loads
 from orchestration.definitions import build_defs
 from orchestration.instance import bury_dead_runs
-from orchestration.jobs import JOBS, LOAD, load_config
+from orchestration.jobs import JOBS, LOAD, MASTERY, load_config
 from orchestration.partitions import DateRange, build_extract_dates
 from orchestration.planning import look, runs_of_the_night
-from orchestration.resources import PROCESS_TAG, HomeResource, Progress, Writer
+from orchestration.resources import PROCESS_TAG, HomeResource, Progress, Writer, failure_text
+from tests.unit.mastery.test_refit import make_marts, measure
+from tests.unit.mastery.test_store import model
 
 EVENTS = dg.AssetKey(["study", "events"])
 TOPICS = dg.AssetKey(["study", "topics"])
@@ -270,3 +272,36 @@ def test_a_second_writer_waits_and_says_so(definitions: dg.Definitions, home: Ho
             said = [entry.user_message for entry in instance.all_logs(result.run_id)]
     assert loaded(result) == ["2026-03-01"]
     assert any("waiting for the other run" in line for line in said)
+
+
+def mastery(definitions: dg.Definitions) -> dg.ExecuteInProcessResult:
+    return definitions.resolve_job_def(MASTERY).execute_in_process(raise_on_error=False)
+
+
+def test_a_fit_without_marts_says_what_to_do(definitions: dg.Definitions, home: Home) -> None:
+    (failure,) = [event for event in mastery(definitions).all_events if event.is_step_failure]
+    assert "run make nightly first" in failure_text(failure)
+
+
+def test_a_fit_shows_figures_a_table_and_a_plot(
+    definitions: dg.Definitions, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_marts(home, learners=3, attempts=3)
+    monkeypatch.setattr("mastery.fit.fit", lambda attempts, fitted_on: model("b"))
+    monkeypatch.setattr("mastery.evaluate.calibration", lambda attempts, model: [(0.5, 0.4, 10)])
+    measure(monkeypatch, shipped_1=0.6, b=0.55)
+    result = mastery(definitions)
+    assert result.success
+    (made,) = result.asset_materializations_for_node("mastery_model")
+    numbers = {name: value.value for name, value in made.metadata.items() if isinstance(value, dg.FloatMetadataValue)}
+    assert numbers["mastery_log_loss"] == 0.55
+    assert numbers["other_model_log_loss"] == 0.6
+    assert numbers["topic_average_log_loss"] == 0.7
+    for name, start in (("held_out", "| method"), ("calibration", "![calibration](data:image/svg+xml")):
+        shown = made.metadata[name]
+        assert isinstance(shown, dg.MarkdownMetadataValue)
+        assert str(shown.value).startswith(start)
+    (evaluation,) = result.get_asset_check_evaluations()
+    # Its AUC is that of the naive method: not better.
+    assert (evaluation.check_name, evaluation.passed) == ("mastery_beats_naive_methods", False)
+    assert evaluation.severity is dg.AssetCheckSeverity.WARN

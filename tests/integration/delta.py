@@ -21,6 +21,7 @@ from dbt.cli.main import dbtRunner
 
 from ingestion.home import Home
 from ingestion.lake_on_spark import show_lake
+from mastery.store import Store
 from tests.integration.warehouse import PROJECT, Rows
 
 
@@ -53,6 +54,7 @@ class DeltaWarehouse:
 
     def _show_lake(self) -> None:
         """As `run_dbt` does it; a view of Sail reads no path, so that each Delta table gets a name."""
+        Store(self._home).install_shipped()
         for statement in show_lake(self._home, "delta", str(self._home.root)):
             path = re.search(r"delta\.`(.+?)`", statement)
             if path:

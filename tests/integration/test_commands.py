@@ -17,6 +17,8 @@ from ingestion.demo import generate
 from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.load import load_extract, pending
+from mastery.store import Store
+from tests.unit.mastery.test_refit import make_marts
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +154,18 @@ def test_a_date_that_is_none(home: Home) -> None:
     wrong = run(home, "nightly", "--from", "05.01.2026")
     assert wrong.returncode == 2
     assert "'05.01.2026' is not a date as YYYY-MM-DD" in wrong.stderr
+
+
+def test_a_fit_needs_a_night_first_and_knows_which_models_are_kept(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    early = run(home, "mastery")
+    assert (early.returncode, early.stderr) == (2, "")
+    assert "Run make nightly first" in early.stdout
+    make_marts(home, learners=3, attempts=20)
+    Store(home).install_shipped()
+    unknown = run(home, "mastery", "--champion", "shipped-0")
+    assert unknown.returncode == 2
+    assert "no model 'shipped-0' of topic mastery; those that are kept: shipped-1" in unknown.stdout
+    few = run(home, "mastery")
+    assert (few.returncode, few.stdout.count("shipped-1 stays, for there is too little to fit")) == (0, 1)
+    assert not home.published.exists()

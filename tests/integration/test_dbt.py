@@ -27,7 +27,7 @@ def test_marts_of_an_empty_lake_are_there_and_empty(empty: Warehouse) -> None:
     assert empty.mart("study_sessions") == []
     catalog = {row["mart"]: row["rows"] for row in empty.mart("mart_catalog")}
     assert sorted(catalog) == empty.marts()
-    assert {mart for mart, rows in catalog.items() if rows} == {"mart_catalog"}
+    assert {mart for mart, rows in catalog.items() if rows} == {"mart_as_of", "mart_catalog"}
 
 
 def test_every_column_is_described_where_analysts_look(empty: Warehouse) -> None:

@@ -39,7 +39,9 @@ def test_a_night_on_spark_is_killed_and_repeated_and_has_parity(
     with duckdb.connect(str(home.marts), read_only=True) as con:
         names = [
             name
-            for (name,) in con.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall()
+            for (name,) in con.execute(
+                "select table_name from information_schema.tables where table_schema = 'marts'"
+            ).fetchall()
         ]
     told = {line.split()[0] for line in parity.stdout.splitlines() if line.endswith("same on DuckDB and Spark")}
     assert told == set(names)

@@ -16,6 +16,7 @@ import pytest
 from ingestion.demo import generate
 from ingestion.home import Home
 from ingestion.load import load_extract, pending
+from mastery.store import Store
 from orchestration.engines import handed_over
 from orchestration.manifest import PROJECT_DIR
 from orchestration.resources import dbt_executable
@@ -89,6 +90,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     generate(home, learners=3, days=2)
     for extract in pending(home):
         load_extract(home, extract)
+    Store(home).install_shipped()
     return home
 
 

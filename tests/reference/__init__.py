@@ -6,7 +6,7 @@ What does not: anything read off the dbt models, and anything clever.
 """
 
 from tests.reference.compare import assert_same, compare
-from tests.reference.marts import COLUMNS, KEYS, SHIPPED, Funnel, build
+from tests.reference.marts import COLUMNS, KEYS, SHIPPED, Funnel, Model, build
 from tests.reference.reading import Load, Row
 
-__all__ = ["COLUMNS", "KEYS", "SHIPPED", "Funnel", "Load", "Row", "assert_same", "build", "compare"]
+__all__ = ["COLUMNS", "KEYS", "SHIPPED", "Funnel", "Load", "Model", "Row", "assert_same", "build", "compare"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.reference.marts import COLUMNS, KEYS
 
-# Ratios and medians may be computed in binary floating point; everything else is exact.
+# Ratios, medians and scores may be computed in binary floating point; everything else is exact.
 TOLERANT = frozenset(
     {
         "accuracy",
@@ -35,11 +35,19 @@ TOLERANT = frozenset(
         "discrimination",
         "entity_conversion_from_first",
         "errors_per_1000_visits",
+        "evidence",
+        "fading_days",
         "first_attempt_accuracy",
         "hint_rate",
         "hint_then_correct_rate",
         "late_rate",
+        "log_odds_at_practice",
+        "log_odds_margin",
+        "log_odds_per_log_day",
         "longest_open_hold_minutes",
+        "mastery_high",
+        "mastery_low",
+        "mastery_score",
         "mean_batch_size",
         "median_response_time_ms",
         "median_seconds_from_previous",
@@ -47,11 +55,15 @@ TOLERANT = frozenset(
         "median_time_to_answer_seconds",
         "median_visible_seconds",
         "missing_seq_rate",
+        "model_difficulty",
         "p95_response_time_ms",
         "p_correct_first",
+        "predicted_correct",
+        "recall",
         "rejection_rate",
         "repeat_rate",
         "review_mark_rate",
+        "severity",
         "skip_rate",
         "start_rate",
         "zero_result_rate",

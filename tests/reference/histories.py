@@ -28,7 +28,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.reference import worlds
+from tests.reference import models, worlds
+from tests.reference.marts.mastery import Model
 from tests.reference.reading import Load, Row, timestamp
 from tests.reference.spelling import DAY, MICROSECOND, MINUTE, midnight, spelled
 
@@ -57,6 +58,9 @@ GAPS = (
     60 * MINUTE + MICROSECOND,
     5 * MINUTE + MICROSECOND,
 )
+
+# Most learners either know a topic or do not.
+SKILLS = (0.03, 0.5, 0.95, 1, 1)
 
 STUDY_TYPES = (
     ("session_start", 10),
@@ -252,6 +256,7 @@ class History:
         self.snapshots = snapshots
         self.rejects = rejects
         self._night: Night | None = None
+        self._author = _Author(random.Random(seed), snapshots, rejects, learners)
         self._iterator = self._generate()
 
     def __iter__(self) -> Iterator[Night]:
@@ -266,10 +271,17 @@ class History:
     def loads(self) -> list[Load]:
         return [] if self._night is None else self._night.loads()
 
+    def champion(self) -> Model:
+        """A mastery model that knows some of this world's questions and topics."""
+        return models.champion(self._author.topics, self._author.questions)
+
+    def challenger(self) -> Model:
+        """Another one, that may be promoted between two nights."""
+        return models.challenger(self._author.topics, self._author.questions)
+
     def _generate(self) -> Iterator[Night]:
-        author = _Author(random.Random(self.seed), self.snapshots, self.rejects, self.learners)
         for index in range(self.nights):
-            self._night = author.night(index)
+            self._night = self._author.night(index)
             yield self._night
 
 
@@ -294,10 +306,12 @@ class _Author:
         self.snapshots = snapshots
         self.rejects = rejects
         self.users = [self.uuid() for _ in range(learners)]
-        self.topics = [self.uuid() for _ in range(3)]
+        self.topics = [self.uuid() for _ in range(4)]
         self.questions = [self.uuid() for _ in range(8)]
         self.materials = [self.uuid() for _ in range(2)]
         self.chunks = [self.uuid() for _ in range(3)]
+        # How likely a learner is right at a topic, where they practise it.
+        self.skills = {(user, topic): rng.choice(SKILLS) for user in self.users for topic in self.topics}
         self.study_sessions: list[str] = []
         self.test_sessions: list[tuple[str, str, list[str]]] = []  # session, owner, questions
         self.seq: dict[str, int] = {}
@@ -355,6 +369,28 @@ class _Author:
                 document["properties"]["is_correct"] = self.chance((number + 1) / (len(self.users) + 1))
                 self.wait("study", "events", moment, document)
                 moment += self.rng.choice(GAPS[:6])
+
+    def practice(self, day: date) -> None:
+        """One learner answers questions on one topic; at times with hints, and at times until after midnight."""
+        rng = self.rng
+        user, topic = rng.choice(self.users[:4]), rng.choice(self.topics)
+        if self.chance(0.25):
+            # One learner goes on and on with a topic that is no use to them.
+            user, topic = self.users[0], self.topics[0]
+            self.skills[user, topic] = 0.03
+        elif self.chance(0.15):
+            self.skills[user, topic] = rng.choice(SKILLS)
+        session = self.uuid()
+        moment = midnight(day) + timedelta(hours=rng.choice((0, 9.5, 12, 23.75)))
+        for _ in range(rng.choice((1, 2, 4, 6))):
+            question = rng.choice(self.questions)
+            for event_type in ("ai_hint_requested", "question_submit") if self.chance(0.1) else ("question_submit",):
+                document = self.study_document(event_type, moment, user, session, question, self.materials[0])
+                document["topic_id"] = topic
+                if event_type == "question_submit":
+                    document["properties"]["is_correct"] = self.chance(self.skills[user, topic])
+                self.wait("study", "events", moment, document)
+            moment += rng.choice(GAPS[:6])
 
     def study_script(self, day: date) -> None:
         """A run of events of mostly one learner in mostly one session, somewhere around a midnight or at noon."""
@@ -816,6 +852,7 @@ class _Author:
     def snapshot(self, day: date) -> None:
         for stream, documents in (
             ("topics", [{"topic_id": topic, "name": f"topic {n}"} for n, topic in enumerate(self.topics)]),
+            ("topic_prerequisites", self.prerequisites()),
             # One question is unknown to the stream, one has no topic there.
             (
                 "questions",
@@ -827,6 +864,16 @@ class _Author:
         ):
             self.waiting.setdefault(("study", stream), []).extend((day, document) for document in documents)
             self.new_file("study", stream, day, 1.0)
+
+    def prerequisites(self) -> list[dict[str, Any]]:
+        """A chain of topics, at times without a link, at times with one that makes a cycle or leads nowhere."""
+        first, second, third, fourth = self.topics
+        pairs = [(second, first), (third, second), (fourth, second), (fourth, first)]
+        if self.chance(0.3):
+            pairs.remove(self.rng.choice(pairs))
+        if self.chance(0.4):
+            pairs.append(self.rng.choice(((first, second), (first, third), (third, third), (first, self.uuid()))))
+        return [{"topic_id": topic, "prerequisite_topic_id": prerequisite} for topic, prerequisite in pairs]
 
     # -- nights
 
@@ -841,6 +888,8 @@ class _Author:
             day = FIRST_DATE + rng.randint(-3, max((self.cursor - FIRST_DATE).days, 0)) * DAY
         for _ in range(rng.randint(4, 8)):
             self.study_script(day - rng.choice((0, 0, 0, 0, 1, 2, 5)) * DAY)
+        for _ in range(rng.randint(2, 4)):
+            self.practice(day - rng.choice((0, 0, 0, 0, 1, 2, 5)) * DAY)
         for _ in range(rng.randint(2, 4)):
             self.test_script(day - rng.choice((0, 0, 0, 1, 2, 7, 8)) * DAY)
         if len(self.users) > 3 and index % 3 == 0:

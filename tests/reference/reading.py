@@ -171,6 +171,7 @@ class Accepted:
     collaboration: list[CollaborationEvent] = field(default_factory=list)
     textbook: list[TextbookEvent] = field(default_factory=list)
     question_topics: dict[str, str | None] = field(default_factory=dict)  # of the newest snapshot of study's questions
+    prerequisites: dict[str, set[str]] = field(default_factory=dict)  # of topics, of their newest snapshot
     test_sessions: dict[str, tuple[str, datetime | None]] = field(default_factory=dict)  # session: (owner, created_at)
     session_questions: dict[str, set[str]] = field(default_factory=dict)
     judged: list[Judged] = field(default_factory=list)
@@ -538,6 +539,15 @@ def reference_row(row: Row) -> Candidate:
     return Candidate(row, identity, comparable(content), None)
 
 
+def newest_snapshot(accepted: list[Row]) -> list[Row]:
+    """The rows of a snapshot's newest extract date.
+
+    Reading: that is the newest one with an accepted row; an empty extract is none.
+    """
+    newest = max((row.extract_date for row in accepted), default=None)
+    return [row for row in accepted if row.extract_date == newest]
+
+
 def read(rows: Iterable[Row], loads: Iterable[Load]) -> Accepted:
     """Give every row its verdict, and collect what is accepted."""
     result = Accepted(loads=set(loads))
@@ -560,6 +570,7 @@ def read(rows: Iterable[Row], loads: Iterable[Load]) -> Accepted:
     # Reference rows, before the events that they judge.
     test_rows = by_stream.pop(("assessment", "events"), []) + by_stream.pop(("assessment", "batches"), [])
     questions: list[Row] = []
+    prerequisites: list[Row] = []
     for (_, stream), reference_rows in by_stream.items():
         for candidate in settle(map(reference_row, reference_rows), verdict):
             row = candidate.row
@@ -572,13 +583,14 @@ def read(rows: Iterable[Row], loads: Iterable[Load]) -> Accepted:
                 mine.add(row.payload["question_id"].lower())
             elif stream == "questions":
                 questions.append(row)
-    # Reading: the newest snapshot is that of the newest extract date with an accepted row; an empty extract is none.
-    newest = max((row.extract_date for row in questions), default=None)
+            elif stream == "topic_prerequisites":
+                prerequisites.append(row)
     result.question_topics = {
-        row.payload["question_id"].lower(): lower(row.payload.get("topic_id"))
-        for row in questions
-        if row.extract_date == newest
+        row.payload["question_id"].lower(): lower(row.payload.get("topic_id")) for row in newest_snapshot(questions)
     }
+    for row in newest_snapshot(prerequisites):
+        topic_id, prerequisite = row.payload["topic_id"].lower(), row.payload["prerequisite_topic_id"].lower()
+        result.prerequisites.setdefault(topic_id, set()).add(prerequisite)
 
     # Assessment: copies first (ids are unique over both streams), then the copy that stays is judged.
     for candidate in settle(map(assessment_event, test_rows), verdict):

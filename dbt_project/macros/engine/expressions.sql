@@ -27,9 +27,9 @@
 {% macro element_of(list) %}{{ return(adapter.dispatch('element_of')(list)) }}{% endmacro %}
 {% macro default__element_of(list) %}unnest({{ list }}){% endmacro %}
 
-{# 60 bits of the MD5 of a text, as an integer: the same on every engine. #}
-{% macro text_hash(text) %}{{ return(adapter.dispatch('text_hash')(text)) }}{% endmacro %}
-{% macro default__text_hash(text) %}cast('0x' || substr(md5({{ text }}), 1, 15) as bigint){% endmacro %}
+{# The first hex digits of the MD5 of a text, by default 15 of them (60 bits), as an integer: the same on every engine. #}
+{% macro text_hash(text, digits=15) %}{{ return(adapter.dispatch('text_hash')(text, digits)) }}{% endmacro %}
+{% macro default__text_hash(text, digits) %}cast('0x' || substr(md5({{ text }}), 1, {{ digits }}) as bigint){% endmacro %}
 
 {# A double as text with 15 digits, the same on every engine: the last bits of a large one are not. #}
 {% macro double_text(number) %}{{ return(adapter.dispatch('double_text')(number)) }}{% endmacro %}

@@ -12,7 +12,7 @@
 
 {% macro spark__element_of(list) %}explode({{ list }}){% endmacro %}
 
-{% macro spark__text_hash(text) %}cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint){% endmacro %}
+{% macro spark__text_hash(text, digits) %}cast(conv(substr(md5({{ text }}), 1, {{ digits }}), 16, 10) as bigint){% endmacro %}
 
 {# Null would become the text `null`. #}
 {% macro spark__double_text(number) %}case when {{ number }} is not null then format_string('%.14e', {{ number }}) end{% endmacro %}

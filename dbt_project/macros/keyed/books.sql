@@ -80,17 +80,28 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 {# Raised when a macro that the models share changes what they say, so that every warehouse is built in full once. #}
 {% macro keyed_version() %}{{ return('3') }}{% endmacro %}
 
-{# What a model's rows depend on besides its producers: its own code, the project's settings, and on the lake the contracts. As-of has a rule of its own. #}
+{#
+What a model's rows depend on besides its producers: its own code, the project's settings, on the lake the contracts, and the fitted model
+of topic mastery where it reads that. As-of has a rule of its own.
+#}
 {% macro keyed_settings() %}
     {%- set settings = [keyed_version(), keyed_code(model.unique_id)] -%}
     {%- for name in [
         'inactivity_minutes', 'complete_scroll_depth_percent', 'abandoned_after_hours', 'hint_success_minutes', 'search_click_minutes',
         'longest_answer_seconds', 'first_attempt_prior', 'fewest_earlier_first_attempts', 'fewest_discrimination_pairs',
+        'min_evidence', 'proficient_score', 'mastered_score', 'mastered_low', 'wheel_spinning_attempts', 'wheel_spinning_days',
     ] -%}
         {%- do settings.append(name ~ '=' ~ var(name)) -%}
     {%- endfor -%}
     {%- for hash in contract_hashes(config.get('meta')['keyed']) -%}{%- do settings.append(hash) -%}{%- endfor -%}
+    {%- do settings.append(champion_version(config.get('meta')['keyed'])) -%}
     {{ return(local_md5(settings | join('|'))) }}
+{% endmacro %}
+
+{# The version of the fitted model of topic mastery, for a model that reads it: another champion builds it in full. #}
+{% macro champion_version(keyed) %}
+    {%- if not keyed.get('champion') -%}{{ return('') }}{%- endif -%}
+    {{ return(run_query('select max(model_version) as model_version from ' ~ source('lake', 'mastery_champion')).rows[0][0] or '') }}
 {% endmacro %}
 
 {# Books a build of the model. Where the last one's rows and sum are known, what went and came is added to them; else all is counted. #}

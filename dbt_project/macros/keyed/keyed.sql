@@ -15,6 +15,7 @@ Config, under `meta.keyed`:
   dates_in  {model: [columns]}: the keyed model that knows on which dates a key has rows, and the columns to look the key up by;
             by default the model itself. It has to cover what was read before; what changed since is in the logs.
   as_of     true: rows depend on as-of; when that moves backward the model is built in full.
+  champion  true: rows depend on the fitted model of topic mastery; when another one is promoted the model is built in full.
 #}
 {% materialization keyed, default %}
     {%- set keyed = config.get('meta')['keyed'] -%}

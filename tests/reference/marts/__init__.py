@@ -13,6 +13,7 @@ from tests.reference.marts import (
     assessment,
     collaboration,
     learners,
+    mastery,
     operations,
     questions,
     study,
@@ -21,17 +22,23 @@ from tests.reference.marts import (
 from tests.reference.marts import funnels as funnel_marts
 from tests.reference.marts.common import DAY, Mart, check_columns, midnight
 from tests.reference.marts.funnels import SHIPPED, Funnel
+from tests.reference.marts.mastery import Model
 from tests.reference.reading import Load, Row, read
 
-_DOMAINS = (study, learners, questions, funnel_marts, assessment, collaboration, textbook, operations)
+_DOMAINS = (study, learners, questions, mastery, funnel_marts, assessment, collaboration, textbook, operations)
 COLUMNS = {mart: columns for domain in _DOMAINS for mart, columns in domain.COLUMNS.items()}
+NO_MODEL = Model()
 KEYS = {mart: key for domain in _DOMAINS for mart, key in domain.KEYS.items()}
 
-__all__ = ["COLUMNS", "KEYS", "SHIPPED", "Funnel", "Mart", "build"]
+__all__ = ["COLUMNS", "KEYS", "SHIPPED", "Funnel", "Mart", "Model", "build"]
 
 
 def build(
-    rows: Iterable[Row], loads: Iterable[Load], as_of: datetime | None = None, funnels: Sequence[Funnel] = SHIPPED
+    rows: Iterable[Row],
+    loads: Iterable[Load],
+    as_of: datetime | None = None,
+    funnels: Sequence[Funnel] = SHIPPED,
+    model: Model = NO_MODEL,
 ) -> dict[str, Mart]:
     """All marts of the rows in the extracts.
 
@@ -40,6 +47,7 @@ def build(
         loads: Every extract, empty ones included.
         as_of: The end of the newest loaded extract date of any system, unless given.
         funnels: The declared funnels.
+        model: The mastery model that scores.
     """
     loads = list(loads)
     accepted = read(rows, loads)
@@ -50,6 +58,8 @@ def build(
     sessions = study.study_sessions(spells)
     attempts = study.question_attempts(events, spells)
     daily = study.daily_user_stats(events, spells, attempts)
+    topics = mastery.topic_mastery(attempts, model, as_of)
+    gaps = mastery.knowledge_gaps(attempts, model, accepted.prerequisites, as_of)
     tests = assessment.test_sessions(accepted, as_of)
     visits = assessment.question_visits(accepted)
     marts = {
@@ -59,9 +69,13 @@ def build(
         "daily_user_stats": daily,
         "weekly_user_stats": study.weekly_user_stats(events, daily, as_of),
         "topic_daily_stats": study.topic_daily_stats(events, attempts),
-        "user_learning_metrics": learners.user_learning_metrics(events, sessions, as_of),
+        "user_learning_metrics": learners.user_learning_metrics(events, sessions, topics, gaps, as_of),
         "user_gamification": learners.user_gamification(events, as_of),
-        "question_stats": questions.question_stats(attempts, accepted.question_topics),
+        "question_stats": questions.question_stats(attempts, accepted.question_topics, model),
+        "attempt_predictions": mastery.attempt_predictions(attempts, model),
+        "topic_mastery_daily": mastery.topic_mastery_daily(attempts, model),
+        "topic_mastery": topics,
+        "knowledge_gaps": gaps,
         "ai_coach_daily_stats": questions.ai_coach_daily_stats(events),
         "ai_model_daily_stats": questions.ai_model_daily_stats(events),
         "search_daily_stats": questions.search_daily_stats(events, spells),

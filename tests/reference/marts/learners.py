@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.reference.marts.common import DAY, Mart, median, midnight, ratio, total
+from tests.reference.marts.mastery import open_gaps, topics_mastered
 from tests.reference.marts.study import count, is_correct, is_learning, reading_time, xp
 from tests.reference.reading import StudyEvent
 
@@ -96,8 +97,8 @@ def usual_hour(events: list[StudyEvent]) -> int | None:
     return min(hours, key=lambda hour: (-hours[hour], hour), default=None)
 
 
-def user_learning_metrics(events: list[StudyEvent], sessions: Mart, as_of: datetime) -> Mart:
-    """One row a user with any event; `sessions` is the mart."""
+def user_learning_metrics(events: list[StudyEvent], sessions: Mart, topics: Mart, gaps: Mart, as_of: datetime) -> Mart:
+    """One row a user with any event; `sessions`, `topics` (their mastery) and `gaps` are the marts."""
     complete = last_complete_day(as_of)
     mart = []
     for user_id, mine in by_user(events).items():
@@ -122,9 +123,8 @@ def user_learning_metrics(events: list[StudyEvent], sessions: Mart, as_of: datet
                 "longest_streak": longest_streak(days),
                 "total_xp": xp(mine),
                 "level": level(mine),
-                # Nothing holds these two until the mastery model stands.
-                "topics_mastered": None,
-                "open_gaps": None,
+                "topics_mastered": topics_mastered(topics, user_id),
+                "open_gaps": open_gaps(gaps, user_id),
                 "median_session_minutes": median(Fraction(row["active_seconds"]) / 60 for row in ended),
                 "usual_hour": usual_hour(mine),
             }

@@ -23,6 +23,7 @@ from tests.reference.marts.common import (
     ratio,
     round9,
 )
+from tests.reference.marts.mastery import Model
 from tests.reference.marts.study import Session, count, is_correct, session_by_event
 from tests.reference.reading import StudyEvent, decimal6
 
@@ -101,7 +102,7 @@ def earlier_shares(attempts: Mart) -> dict[str, Fraction]:
     return shares
 
 
-def question_stats(attempts: Mart, question_topics: dict[str, str | None]) -> Mart:
+def question_stats(attempts: Mart, question_topics: dict[str, str | None], model: Model) -> Mart:
     """One row a question with an attempt."""
     attempts = sorted(attempts, key=lambda row: (row["attempted_at"], row["attempt_id"]))
     by_question: dict[str, Mart] = defaultdict(list)
@@ -136,7 +137,8 @@ def question_stats(attempts: Mart, question_topics: dict[str, str | None]) -> Ma
                 "discrimination": pearson(pairs) if len(pairs) >= LEAST_LEARNERS else None,
                 "median_time_to_answer_seconds": median(cut_and_capped(time) for time in times),
                 "hint_rate": ratio(sum(row["hint_used"] for row in rows), len(rows)),
-                "model_difficulty": None,  # until the mastery model stands
+                # Reading: nothing where the model does not know the question, and not what stands for it.
+                "model_difficulty": model.questions[question_id].difficulty if question_id in model.questions else None,
             }
         )
     return mart

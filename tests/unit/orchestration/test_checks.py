@@ -9,6 +9,7 @@ import pytest
 
 from ingestion.ledger import Difference, Load
 from ingestion.validation import Drift
+from mastery.model import Figures, Method
 from orchestration import checks
 
 D = date(2026, 3, 10)
@@ -142,3 +143,32 @@ def test_collapsed_events_warn_when_new_ones_appear() -> None:
     assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert verdict.description.startswith("2026-03-10, 2026-03-11: 2 new events")
     assert (verdict.metadata["new_collapsed_events"], verdict.metadata["collapsed_events"]) == (2, 5)
+
+
+def measured(method: Method, auc: float, log_loss: float, version: str = "a") -> Figures:
+    return Figures(version, "held_out", method, date(2026, 1, 4), D, D, 10, 100, auc, log_loss, 0.01)
+
+
+def test_mastery_that_beats_every_naive_method() -> None:
+    figures = [
+        measured("mastery", 0.8, 0.5),
+        measured("topic_average", 0.7, 0.6),
+        measured("running_accuracy", 0.7, 0.6),
+    ]
+    verdict = checks.beats_naive_methods([*figures, measured("mastery", 0.9, 0.4, "b")], "a")
+    assert (verdict.passed, verdict.description) == (True, "a beats each: AUC 0.8000, log-loss 0.5000")
+    assert verdict.metadata["topic_average_log_loss"] == 0.6
+
+
+@pytest.mark.parametrize(("auc", "log_loss"), [(0.8, 0.6), (0.7, 0.5), (0.8, 0.4)])
+def test_mastery_that_a_naive_method_matches_by_either_measure_warns(auc: float, log_loss: float) -> None:
+    figures = [measured("mastery", 0.8, 0.5), measured("topic_average", auc, log_loss)]
+    verdict = checks.beats_naive_methods([*figures, measured("running_accuracy", 0.6, 0.7)], "a")
+    assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.WARN)
+    told = f"a (AUC 0.8000, log-loss 0.5000) does not beat topic average (AUC {auc:.4f}, log-loss {log_loss:.4f})"
+    assert verdict.description == told
+
+
+def test_a_model_that_was_not_measured_is_not_blamed() -> None:
+    figures = [measured("mastery", 0.8, 0.5, "b"), replace(measured("mastery", 0.1, 0.9), split="fitted")]
+    assert checks.beats_naive_methods(figures, "a").passed

@@ -15,6 +15,7 @@ from orchestration.planning import (
     arrivals,
     decide_transformation,
     due_date,
+    figures_of,
     lake_version,
     load_runs,
     ranges,
@@ -191,6 +192,15 @@ class TestTheTransformation:
 
     def test_rests_when_the_published_marts_carry_every_load(self) -> None:
         assert decide_transformation(self.LAKE, self.LAKE, [], False, self.NOW).reason
+
+    def test_follows_a_fit(self) -> None:
+        measured = {"model_version": "a", "split": "held_out", "method": "mastery", "evaluated_on": D, "attempts": 9}
+        before = {**self.LAKE, **figures_of([{**measured, "is_champion": False}])}
+        promoted = {**self.LAKE, **figures_of([{**measured, "is_champion": True}])}
+        assert decide_transformation(promoted, promoted, [], False, self.NOW).reason
+        assert decide_transformation(promoted, before, [], False, self.NOW).reason is None
+        assert decide_transformation(before, self.LAKE, [], False, self.NOW).reason is None
+        assert len({lake_version(lake) for lake in (self.LAKE, before, promoted)}) == 3
 
     def test_waits_for_a_writer_and_for_a_run_that_is_about_to_start(self) -> None:
         assert decide_transformation(self.LAKE, {}, [], True, self.NOW).reason

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from tests.reference import Load, Row, build
-from tests.reference.marts import SHIPPED, Funnel, Mart
+from tests.reference.marts import NO_MODEL, SHIPPED, Funnel, Mart, Model
 from tests.reference.reading import timestamp
 
 D1, D2, D3, D4 = (date(2026, 3, day) for day in (2, 3, 4, 5))
@@ -142,6 +142,12 @@ class Extract:
             document = {"question_id": {"Q1": Q1, "Q2": Q2, "Q3": Q3}[name], "topic_id": topic}
             self.add("study", "questions", document, day, "questions.ndjson", None)
 
+    def prerequisites_on(self, day: date, *pairs: tuple[str, str]) -> None:
+        """Add a snapshot of study's prerequisites: pairs of a topic and what it needs."""
+        for topic, prerequisite in pairs:
+            document = {"topic_id": topic, "prerequisite_topic_id": prerequisite}
+            self.add("study", "topic_prerequisites", document, day, "topic_prerequisites.ndjson", None)
+
     def recommend(
         self,
         event: str,
@@ -185,8 +191,10 @@ class Extract:
         }
         self.add("textbook", "events", document, day, "events.ndjson", None)
 
-    def marts(self, as_of: str | None = None, funnels: Sequence[Funnel] = SHIPPED) -> dict[str, Mart]:
-        return build(self.rows, self.loads, timestamp(as_of) if as_of else None, funnels)
+    def marts(
+        self, as_of: str | None = None, funnels: Sequence[Funnel] = SHIPPED, model: Model = NO_MODEL
+    ) -> dict[str, Mart]:
+        return build(self.rows, self.loads, timestamp(as_of) if as_of else None, funnels, model)
 
     def one(self, mart: str, as_of: str | None = None, **key: Any) -> dict[str, Any]:
         """The only row of a mart with these values."""

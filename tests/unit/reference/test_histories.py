@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 from tests.reference import COLUMNS, KEYS, Load, assert_same, build
 from tests.reference.histories import TIME_FIELDS, History, Name, file_bytes, history, limit
 from tests.reference.marts import SHIPPED, Mart
+from tests.reference.marts.mastery import all_prerequisites
 from tests.reference.marts.questions import earlier_shares
-from tests.reference.reading import timestamp
+from tests.reference.reading import read, timestamp
+from tests.reference.spelling import DAY, midnight
 from tests.unit.reference.extract import D1, D3, at
 
 
@@ -61,9 +64,11 @@ def test_histories_meet_every_case() -> None:
     """A generator that never makes a case proves nothing about it."""
     met: set[str] = set()
     for seed in range(20):
-        for night in history(seed, 10, snapshots=True):
+        world = history(seed, 10, snapshots=True)
+        for night in world:
             met |= {text.split(" ")[0] for text in night.story}
-        marts = build(night.rows(), night.loads())
+        marts = build(night.rows(), night.loads(), model=world.champion())
+        met |= mastery_cases(marts, world)
         for row in marts["event_ledger"]:
             met |= {name for name, value in row.items() if name.startswith(("rows_", "rejected_")) and value}
             met |= {f"{row['system']} {name}" for name in VERDICTS if row[name]}
@@ -97,6 +102,7 @@ def test_histories_meet_every_case() -> None:
         outcomes = ("completed", "dropped", "open", *(["abandoned"] if funnel.exclusions else []))
         wanted |= {f"{funnel.name} {outcome}" for outcome in outcomes}
         wanted |= {f"{funnel.name} unattributed"}
+    wanted |= MASTERY_CASES
     wanted |= {"completed at the window's end", "two openings at one instant", "a bar within an entity", "collapsed"}
     assert wanted <= met, wanted - met
 
@@ -105,7 +111,9 @@ VERDICTS = ("rows_accepted", "rows_rejected", "rows_duplicate", "rows_conflict",
 # What must be there in some rows, and zero, false or absent in others.
 SOMETIMES = {
     "weekly_user_stats": ("is_complete_week", "active_seconds_change", "accuracy_change"),
-    "user_learning_metrics": ("current_streak", "median_session_minutes"),
+    "user_learning_metrics": ("current_streak", "median_session_minutes", "topics_mastered"),
+    "topic_mastery": ("reached_mastered_at", "days_since_practice"),
+    "topic_mastery_daily": ("mastered_until", "proficient_until"),
     "user_gamification": ("streak_broken_on", "reported_total_xp", "achievements"),
     "ai_coach_daily_stats": ("hint_then_correct_rate", "tokens_used", "negative_feedback"),
     "search_daily_stats": ("zero_result_rate", "click_through_rate"),
@@ -121,6 +129,54 @@ SOMETIMES = {
         *("rejection_rate", "mean_batch_size", "missing_seq_rate", "clock_skew_p50", "delivery_lag_p99", "late_rate"),
     ),
 }
+
+
+MASTERY_CASES = {
+    *("struggling", "wheel_spinning", "forgotten", "blocked"),
+    *("unknown", "learning", "proficient", "mastered"),
+    *("held out", "fitted", "a question that the model knows", "one that it does not know"),
+    *("a gap within proficiency", "mastered before and not now", "faded within a day", "faded since"),
+    *("resolved", "a second spell", "blocked by one of two", "a prerequisite before what is worse"),
+    *("a cycle of prerequisites", "an attempt after as-of"),
+}
+
+
+def mastery_cases(marts: dict[str, Mart], world: History) -> set[str]:
+    """What topic mastery has met in a history."""
+    met = {"held out" if row["is_held_out"] else "fitted" for row in marts["attempt_predictions"]}
+    for row in marts["question_stats"]:
+        met |= {"one that it does not know" if row["model_difficulty"] is None else "a question that the model knows"}
+    daily = {(row["user_id"], row["topic_id"]): row for row in marts["topic_mastery_daily"]}  # the last of each
+    latest = {(row["user_id"], row["topic_id"]): row for row in marts["topic_mastery"]}
+    met |= {row["mastery_level"] for row in latest.values()}
+    as_of = max(midnight(load.extract_date) + DAY for load in world.loads())
+    for pair, row in latest.items():
+        was, level = daily[pair], row["mastery_level"]
+        met |= {"mastered before and not now"} if row["reached_mastered_at"] and level != "mastered" else set()
+        if row["last_practiced_at"] >= as_of:
+            met |= {"an attempt after as-of"}
+        elif level != was["mastery_level"]:
+            met |= {"faded since"}
+    for row in marts["topic_mastery_daily"]:
+        begun_mastered = row["mastered_until"] is not None and row["mastery_level"] != "unknown"
+        met |= {"faded within a day"} if begun_mastered and row["mastery_level"] != "mastered" else set()
+    spells = Counter((row["user_id"], row["topic_id"]) for row in marts["knowledge_gaps"])
+    met |= {"a second spell"} if any(spell > 1 for spell in spells.values()) else set()
+    prerequisites = read(world.rows(), world.loads()).prerequisites
+    if any(topic in all_prerequisites(topic, prerequisites) for topic in prerequisites):
+        met |= {"a cycle of prerequisites"}
+    still_open = [row for row in marts["knowledge_gaps"] if row["resolved_on"] is None]
+    for row in marts["knowledge_gaps"]:
+        met |= {row["gap_type"], "open" if row["resolved_on"] is None else "resolved"}
+        level = latest[row["user_id"], row["topic_id"]]["mastery_level"] if row in still_open else None
+        met |= {"a gap within proficiency"} if level == "proficient" else set()
+        others = [other for other in still_open if other["user_id"] == row["user_id"]]
+        before = [other for other in others if other["topic_id"] in prerequisites.get(row["topic_id"], set())]
+        if row in still_open and row["blocking_topic_id"] is not None:
+            met |= {"blocked by one of two"} if len(before) > 1 else set()
+            if any(other["severity"] < row["severity"] for other in before):
+                met |= {"a prerequisite before what is worse"}
+    return met
 
 
 def funnel_cases(marts: dict[str, Mart]) -> set[str]:
@@ -140,13 +196,14 @@ def funnel_cases(marts: dict[str, Mart]) -> set[str]:
     return met
 
 
-def test_many_learners_tell_how_well_a_question_discriminates() -> None:
+def test_many_learners_tell_how_well_a_question_discriminates_and_some_have_no_gap() -> None:
     world = history(2, 4, snapshots=True, learners=16)
     for _night in world:
         pass
-    marts = build(world.rows(), world.loads())
+    marts = build(world.rows(), world.loads(), model=world.champion())
     assert len(marts["user_learning_metrics"]) == 16
     assert sum(row["discrimination"] is not None for row in marts["question_stats"]) > 1
+    assert {row["open_gaps"] > 0 for row in marts["user_learning_metrics"]} == {True, False}
 
 
 def test_marts_reconcile_on_random_histories() -> None:
@@ -156,7 +213,8 @@ def test_marts_reconcile_on_random_histories() -> None:
         for _night in world:
             pass
         rows, loads = world.rows(), world.loads()
-        marts = build(rows, loads)
+        model = world.champion()
+        marts = build(rows, loads, model=model)
 
         def total(mart: str, column: str, marts: dict[str, Mart] = marts, **where: Any) -> Any:
             return sum(r[column] for r in marts[mart] if all(r[name] == value for name, value in where.items()))
@@ -168,6 +226,16 @@ def test_marts_reconcile_on_random_histories() -> None:
         for mart in ("daily_user_stats", "weekly_user_stats"):
             assert total(mart, "active_seconds") == total("study_sessions", "active_seconds")
         assert total("user_gamification", "total_xp") == total("study_sessions", "xp_earned")
+        assert len(marts["attempt_predictions"]) == attempts
+        by_day = {(row["user_id"], row["topic_id"], row["date"]): row for row in marts["topic_mastery_daily"]}
+        assert len(by_day) == len({(r["user_id"], r["topic_id"], r["date"]) for r in marts["attempt_predictions"]})
+        still_open = [row for row in marts["knowledge_gaps"] if row["resolved_on"] is None]
+        assert total("user_learning_metrics", "open_gaps") == len(still_open)
+        mastered = [row for row in marts["topic_mastery"] if row["mastery_level"] == "mastered"]
+        assert total("user_learning_metrics", "topics_mastered") == len(mastered)
+        for user_id in {row["user_id"] for row in still_open}:
+            priorities = sorted(row["priority"] for row in still_open if row["user_id"] == user_id)
+            assert priorities == list(range(1, len(priorities) + 1))
         for column in ("responses", "tokens_used"):
             assert total("ai_model_daily_stats", column) == total("ai_coach_daily_stats", column)
         assert total("search_daily_stats", "searches") == total("daily_user_stats", "searches")
@@ -182,7 +250,7 @@ def test_marts_reconcile_on_random_histories() -> None:
             ]
             for column, of_telemetry in (("rows_read", "rows_read"), ("rows_accepted", "events")):
                 assert total("telemetry_quality_daily", of_telemetry, system=system) == sum(r[column] for r in ledger)
-        for mart, table in build(list(reversed(rows)), loads).items():
+        for mart, table in build(list(reversed(rows)), loads, model=model).items():
             assert_same(mart, marts[mart], table)
             assert len({tuple(row[name] for name in KEYS[mart]) for row in table}) == len(table)
 

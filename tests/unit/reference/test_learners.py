@@ -71,7 +71,7 @@ def test_a_learner_without_learning_has_a_row(extract: Extract) -> None:
     row = extract.one("user_learning_metrics")
     assert (row["first_active_date"], row["last_active_date"], row["usual_hour"]) == (None, None, None)
     assert (row["total_sessions"], row["total_active_days"], row["longest_streak"], row["level"]) == (1, 0, 0, 1)
-    assert (row["consistency_28"], row["topics_mastered"], row["open_gaps"]) == (0, None, None)
+    assert (row["consistency_28"], row["topics_mastered"], row["open_gaps"]) == (0, 0, 0)
     assert extract.one("user_gamification")["streak_broken_on"] is None
 
 

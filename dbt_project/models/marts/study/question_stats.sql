@@ -3,12 +3,21 @@
     meta={'keyed': {
         'key': ['topic_id'],
         'follows': {'int_study__questions': 'select topic_id from changes'},
+        'champion': true,
     }},
 ) }}
 
 with questions as (
     select *
     from {{ touched_rows(ref('int_study__questions')) }}
+),
+
+difficulties as (
+    select
+        id,
+        difficulty
+    from {{ ref('int_study__mastery_difficulties') }}
+    where level = 'question'
 ),
 
 -- n times a sum of products, less the product of the sums: in whole numbers, so that no spread is exactly 0.
@@ -43,6 +52,6 @@ select
     end as discrimination,
     median_time_to_answer_seconds,
     {{ ratio('attempts_with_hint', 'attempts') }} as hint_rate,
-    -- Until the mastery model stands.
-    cast(null as double) as model_difficulty
+    round(difficulties.difficulty, 9) as model_difficulty
 from spreads
+left join difficulties on spreads.question_id = difficulties.id

@@ -7,6 +7,8 @@
             'study_sessions': 'select user_id from changes',
             'user_gamification': 'select user_id from changes',
             'int_study__user_activity': 'select user_id from changes',
+            'int_study__user_mastery': 'select user_id from changes',
+            'knowledge_gap_spells': 'select user_id from changes',
         },
     }},
 ) }}
@@ -31,6 +33,16 @@ activity as (
     from {{ touched_rows(ref('int_study__user_activity')) }}
 ),
 
+mastery as (
+    select *
+    from {{ touched_rows(ref('int_study__user_mastery')) }}
+),
+
+gaps as (
+    select *
+    from {{ touched_rows(ref('knowledge_gap_spells')) }}
+),
+
 by_day as (
     select
         user_id,
@@ -50,6 +62,15 @@ by_session as (
             as median_session_minutes
     from sessions
     group by user_id
+),
+
+open_gaps as (
+    select
+        user_id,
+        count(*) as open_gaps
+    from gaps
+    where resolved_on is null
+    group by user_id
 )
 
 select
@@ -68,12 +89,13 @@ select
     gamification.longest_streak,
     gamification.total_xp,
     gamification.level,
-    -- Until the mastery model stands.
-    cast(null as bigint) as topics_mastered,
-    cast(null as bigint) as open_gaps,
+    coalesce(mastery.topics_mastered, 0) as topics_mastered,
+    coalesce(open_gaps.open_gaps, 0) as open_gaps,
     by_session.median_session_minutes,
     activity.usual_hour
 from by_day
 inner join gamification on by_day.user_id = gamification.user_id
 left join by_session on by_day.user_id = by_session.user_id
 left join activity on by_day.user_id = activity.user_id
+left join mastery on by_day.user_id = mastery.user_id
+left join open_gaps on by_day.user_id = open_gaps.user_id

@@ -1,0 +1,143 @@
+{#
+The mastery model in SQL, as docs/guides/mastery_model.md defines it: what a learner did before an attempt, and after it, as features.
+
+A learner's earlier attempts are told by sums that run over all of them, whole numbers throughout, so they are exact in any order: the last k
+are a difference of two such sums. `int_study__mastery_states` puts the pieces together; they are generated from the levels below.
+#}
+
+{# The levels at which attempts are remembered: what they have in common, how many of the last ones make a memory beside all, and `k0`. #}
+{% macro mastery_levels() %}
+    {{ return({
+        'learner': {'by': 'user_id', 'last': [1, 3, 10, 30, 100, 300], 'k0': '1'},
+        'topic': {'by': 'user_id, topic_id', 'last': [1, 3, 10], 'k0': '0.5'},
+        'question': {'by': 'user_id, question_id', 'last': [1], 'k0': '0.5'},
+    }) }}
+{% endmacro %}
+
+{# What is summed up of attempts, each with the column that has it of a single one. #}
+{% macro mastery_measures() %}
+    {{ return(['correct', 'expected', 'information']) }}
+{% endmacro %}
+
+{# The attempts of each level in order, as named windows. `frame` is left away for functions that take none. #}
+{% macro mastery_windows(frame='') -%}
+    {%- for level, memory in mastery_levels().items() %}
+        {{ level }} as (partition by {{ memory['by'] }} order by attempted_at, attempt_id {{ frame }}){{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{# The running sums of each level, the attempt included: `topic_attempts`, `topic_correct`, ... #}
+{% macro mastery_sums_so_far() -%}
+    {%- for level in mastery_levels() %}
+    count(*) over {{ level }} as {{ level }}_attempts,
+    {%- for measure in mastery_measures() %}
+    cast(sum({{ measure }}) over {{ level }} as bigint) as {{ level }}_{{ measure }},
+    {%- endfor %}
+    {%- endfor %}
+    cast(sum(hinted) over topic as bigint) as topic_hinted
+{%- endmacro %}
+
+{# The same sums as they stood k and k + 1 attempts ago, 0 before the first: `topic_correct_3_ago`, ... #}
+{% macro mastery_sums_ago() -%}
+    {%- for level, memory in mastery_levels().items() %}
+    {%- set places = [] -%}
+    {%- for last in memory['last'] -%}{%- do places.extend([last, last + 1] if level != 'question' else [last + 1]) -%}{%- endfor -%}
+    {%- for place in places | unique %}
+    {%- for measure in mastery_measures() %}
+    coalesce(lag({{ level }}_{{ measure }}, {{ place }}) over {{ level }}, 0) as {{ level }}_{{ measure }}_{{ place }}_ago,
+    {%- endfor %}
+    {%- endfor %}
+    {%- endfor %}
+    lag(attempted_at) over topic as previous_on_topic_at,
+    lag(attempted_at) over question as previous_at_question_at,
+    lag(learner_attempts) over question as learner_attempts_at_previous
+{%- endmacro %}
+
+{# The memories that matter at a moment: before an attempt all, after it those of a question that was not met yet are empty. #}
+{% macro mastery_memories(moment) %}
+    {%- set memories = [] -%}
+    {%- for level, memory in mastery_levels().items() if moment == 'before' or level != 'question' -%}
+        {%- for last in memory['last'] + ['all'] -%}
+            {%- do memories.append({'level': level, 'last': last, 'name': level ~ '_' ~ last, 'k0': memory['k0']}) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(memories) }}
+{% endmacro %}
+
+{# What each memory holds: `attempts_before_topic_3`, `correct_before_topic_3`, ... #}
+{% macro mastery_memory_columns(moment) -%}
+    {%- set is_before = moment == 'before' -%}
+    {%- for memory in mastery_memories(moment) %}
+    {%- set attempts = memory['level'] ~ '_attempts' ~ (' - 1' if is_before else '') -%}
+    {%- set last = memory['last'] %}
+    {{ attempts if last == 'all' else 'least(' ~ attempts ~ ', ' ~ last ~ ')' }} as attempts_{{ moment }}_{{ memory['name'] }},
+    {%- for measure in mastery_measures() %}
+    {%- set so_far = memory['level'] ~ '_' ~ measure %}
+    {{ so_far }}
+    {{- ' - ' ~ measure if is_before }}
+    {{- '' if last == 'all' else ' - ' ~ so_far ~ '_' ~ (last + 1 if is_before else last) ~ '_ago' }} as {{ measure }}_{{ moment }}_{{ memory['name'] }},
+    {%- endfor %}
+    {%- endfor %}
+{%- endmacro %}
+
+{# The features at a moment, each with its SQL over the columns of memories. Those that are 0 by definition are not among them. #}
+{% macro mastery_features(moment) %}
+    {%- set features = {} -%}
+    {%- for memory in mastery_memories(moment) -%}
+        {%- set of_memory = '_' ~ moment ~ '_' ~ memory['name'] -%}
+        {%- do features.update({
+            memory['name'] ~ '_correct': 'ln(1 + correct' ~ of_memory ~ ')',
+            memory['name'] ~ '_wrong': 'ln(1 + attempts' ~ of_memory ~ ' - correct' ~ of_memory ~ ')',
+            memory['name'] ~ '_strength':
+                '(correct' ~ of_memory ~ ' - expected' ~ of_memory ~ ' / 1e6) / (information' ~ of_memory ~ ' / 1e6 + ' ~ memory['k0'] ~ ')',
+        }) -%}
+        {%- if memory['last'] == 'all' -%}
+            {%- do features.update({memory['level'] ~ '_attempts': 'ln(1 + attempts' ~ of_memory ~ ')'}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set question_difficulty = 'question_difficulty' if moment == 'before' else 'topic_difficulty' -%}
+    {%- do features.update({
+        'question_difficulty': question_difficulty,
+        'topic_difficulty': 'topic_difficulty',
+        'topic_hinted': 'ln(1 + topic_hinted' ~ (' - hinted' if moment == 'before' else '') ~ ')',
+        'difficulty_of_strong': question_difficulty ~ ' * ' ~ features['learner_all_strength'],
+    }) -%}
+    {%- if moment == 'before' -%}
+        {%- set topic_fading = 'coalesce(ln(1 + ' ~ mastery_days('previous_on_topic_at', 'attempted_at') ~ ' / fading_days), 0)' -%}
+        {%- set question_pause = 'coalesce(ln(1 + learner_attempts - learner_attempts_at_previous), 0)' -%}
+        {%- do features.update({
+            'topic_fading': topic_fading,
+            'topic_fading_of_practice': topic_fading ~ ' * ' ~ features['topic_attempts'],
+            'question_fading': 'coalesce(ln(1 + ' ~ mastery_days('previous_at_question_at', 'attempted_at') ~ ' / fading_days), 0)',
+            'question_pause': question_pause,
+            'question_pause_of_strength': question_pause ~ ' * ' ~ features['question_all_strength'],
+            'difficulty_of_known': question_difficulty ~ ' * ' ~ features['question_attempts'],
+        }) -%}
+    {%- endif -%}
+    {{ return(features) }}
+{% endmacro %}
+
+{# The features as columns: `before_topic_3_strength`, ... #}
+{% macro mastery_feature_columns(moment) -%}
+    {%- for feature, sql in mastery_features(moment).items() %}
+    {{ sql }} as {{ moment }}_{{ feature }},
+    {%- endfor %}
+{%- endmacro %}
+
+{# The coefficients of the fitted model in one row, and its other numbers; 0 where it has none. `coefficients` names a relation with a row each. #}
+{% macro mastery_coefficients(coefficients) %}
+    select
+        {%- for name in ['intercept'] + mastery_features('before').keys() | list + ['interval_variance', 'interval_newness'] %}
+        coalesce(max(case when feature = '{{ name }}' then coefficient end), 0) as {{ name }},
+        {%- endfor %}
+        coalesce(max(case when feature = 'fading_days' then coefficient end), 1) as fading_days
+    from {{ coefficients }}
+{% endmacro %}
+
+{# The log-odds of a correct answer. #}
+{% macro mastery_log_odds(moment) -%}
+    coefficients.intercept
+    {%- for feature in mastery_features(moment) %}
+    + coefficients.{{ feature }} * features.{{ moment }}_{{ feature }}
+    {%- endfor %}
+{%- endmacro %}

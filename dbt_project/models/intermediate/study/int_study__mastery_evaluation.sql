@@ -1,0 +1,18 @@
+{{ config(materialized='view') }}
+
+select
+    model_version,
+    split,
+    method,
+    is_champion,
+    evaluated_on,
+    first_attempt_on,
+    last_attempt_on,
+    learners,
+    attempts,
+    auc,
+    log_loss,
+    ece,
+    fitted_on,
+    fitted_attempts
+from {{ ref('stg_mastery__evaluation') }}

@@ -1,0 +1,2 @@
+select model_version
+from {{ source('lake', 'mastery_champion') }}

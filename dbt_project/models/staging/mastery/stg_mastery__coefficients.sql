@@ -1,0 +1,5 @@
+select
+    model_version,
+    feature,
+    coefficient
+from {{ source('lake', 'mastery_coefficients') }}

@@ -1,0 +1,1 @@
+"""The model behind topic mastery: fitted, judged and kept in the lake. Plain Python, without orchestrator or dbt."""

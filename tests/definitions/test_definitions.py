@@ -235,6 +235,28 @@ def test_every_mart_has_an_owner_a_user_and_a_unit_test() -> None:
     assert {marts[mart]["name"] for mart in marts.keys() - tested} == WITHOUT_UNIT_TEST
 
 
+def test_what_a_model_follows_is_built_before_it() -> None:
+    """A producer that a model followed and did not read was built beside it: its changes came a night late, or not."""
+    nodes = manifest.prepare().manifest["nodes"]
+
+    def upstream(unique_id: str) -> set[str]:
+        found: set[str] = set()
+        to_visit = [unique_id]
+        while to_visit:
+            parents = set(nodes[to_visit.pop()]["depends_on"].get("nodes", [])) & nodes.keys() - found
+            found |= parents
+            to_visit += parents
+        return {nodes[parent]["name"] for parent in found}
+
+    early = {}
+    for unique_id, node in nodes.items():
+        keyed = node["config"].get("meta", {}).get("keyed", {})
+        looked_at = {*keyed.get("follows", {}), *(keyed.get("dates_in") or {})} - {node["name"]}
+        early[node["name"]] = looked_at - upstream(unique_id)
+    assert "knowledge_gap_spells" in early
+    assert {name: producers for name, producers in early.items() if producers} == {}
+
+
 def test_the_weekly_fit_is_on_and_waits_for_marts(definitions: dg.Definitions, tmp_path: Path) -> None:
     weekly = definitions.get_schedule_def("weekly_mastery")
     assert (weekly.cron_schedule, weekly.execution_timezone) == ("0 4 * * 0", "UTC")

@@ -12,6 +12,9 @@
     }},
 ) }}
 
+-- It is followed and not read, so dbt has to be told that it comes first.
+-- depends_on: {{ ref('int_study__user_mastery') }}
+
 with days as (
     select *
     from {{ touched_rows(ref('topic_mastery_daily')) }}

@@ -85,7 +85,7 @@ def _features(attempts: Attempts, seen: Seen, fading_days: float) -> Iterator[tu
         "question": Level(attempts.learner * len(attempts.question_ids) + attempts.question),
     }
     correct = attempts.is_correct.astype(np.int64)
-    strength, practice = {}, {}
+    right_answers, strength, practice = {}, {}, {}
     for level, (memories, drawn) in MEMORIES.items():
         practice[level] = np.log1p(levels[level].earlier())
         for last in memories:
@@ -94,7 +94,8 @@ def _features(attempts: Attempts, seen: Seen, fading_days: float) -> Iterator[tu
             surprise = right - levels[level].sums(seen.expected, last) / MILLION
             information = levels[level].sums(seen.information, last) / MILLION
             name = f"{level}_{last or 'all'}"
-            yield f"{name}_correct", np.log1p(right)
+            right_answers[name] = np.log1p(right)
+            yield f"{name}_correct", right_answers[name]
             yield f"{name}_wrong", np.log1p(count - right)
             strength[name] = surprise / (information + drawn)
             yield f"{name}_strength", strength[name]
@@ -108,12 +109,20 @@ def _features(attempts: Attempts, seen: Seen, fading_days: float) -> Iterator[tu
     yield "topic_fading_of_practice", topic_fading * practice["topic"]
     yield "question_fading", _fading(attempts, levels["question"], fading_days)
     number = levels["learner"].earlier()
-    previous, exists = levels["question"].previous(number)
-    pause = np.log1p((number - previous) * exists)
+    yield "topic_pause", _pause(number, levels["topic"])
+    pause = _pause(number, levels["question"])
     yield "question_pause", pause
     yield "question_pause_of_strength", pause * strength["question_all"]
     yield "difficulty_of_strong", seen.question_difficulty * strength["learner_all"]
+    yield "difficulty_of_practised", seen.question_difficulty * right_answers["topic_10"]
     yield "difficulty_of_known", seen.question_difficulty * practice["question"]
+    yield "learner_100_correct_of_attempts", right_answers["learner_100"] * practice["learner"]
+
+
+def _pause(number: Ints, level: Level) -> Floats:
+    previous, exists = level.previous(number)
+    pause: Floats = np.log1p((number - previous) * exists)
+    return pause
 
 
 def _fading(attempts: Attempts, level: Level, fading_days: float) -> Floats:

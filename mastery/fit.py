@@ -33,6 +33,8 @@ _USUAL_INTERVAL = (0.3, 0.2)
 _USUAL_PAIRS = 5_000
 # Among these a fit chooses when time without practice begins to tell: within a day, a week or a month.
 FADING_DAYS = (1.0, 7.0, 30.0)
+# Logits from which on an interval grows no more.
+MOST_STRETCHED = 4.0
 _DIFFICULTIES = ("question_difficulty", "topic_difficulty")
 
 
@@ -203,11 +205,10 @@ def _interval(
     If predictions for two answers miss in the same direction more often than chance makes them, the prediction before
     both was off: with the misses r1, r2 (answer less probability) and a true logit that lies x from the predicted one,
     E(r1 r2) = p1 (1 - p1) p2 (1 - p2) x^2 to first order, where the second prediction is made from what was known
-    before the first answer. The mean of x^2 is fitted by least squares as (variance + newness / (1 + evidence)) /
-    sqrt(4 p1 (1 - p1)): some of it goes as evidence comes, some stays, since no model knows all that moves a learner,
-    and answers that nearly all are right tell little of the logit. Each pair is weighted by its own chance: r1 r2
-    varies by p1 (1 - p1) p2 (1 - p2). What is usual stands in for what few attempts cannot tell. The interval has one
-    width for all predictions: the mean over the attempts.
+    before the first answer. The mean of x^2 is fitted by least squares as (variance + newness / (1 + evidence)) *
+    `stretch`: some of it goes as evidence comes, some stays, since no model knows all that moves a learner. Each pair
+    is weighted by its own chance: r1 r2 varies by p1 (1 - p1) p2 (1 - p2). What is usual stands in for what few
+    attempts cannot tell.
     """
     columns: list[Floats] = []
     misses: list[Floats] = []
@@ -221,14 +222,21 @@ def _interval(
         p2 = 1 / (1 + np.exp(-(logits[first] + by_difficulty[first] * harder)))
         chance = np.sqrt(p1 * (1 - p1) * p2 * (1 - p2))
         misses.append((attempts.is_correct[first] - p1) * (attempts.is_correct[second] - p2) / chance)
-        weight = chance / np.sqrt(4 * p1 * (1 - p1))
+        weight = chance * stretch(logits[first])
         columns.append(np.column_stack([weight, weight / (1 + evidence[first])]))
     weights, missed = np.concatenate(columns), np.concatenate(misses)
     usual = np.diag(np.sqrt(_USUAL_PAIRS * np.square(weights).mean(axis=0))) if len(missed) else np.eye(2)
     variance, newness = nnls(np.vstack([weights, usual]), np.concatenate([missed, usual @ _USUAL_INTERVAL]))[0]
-    probability = 1 / (1 + np.exp(-logits[known]))
-    wider = float(np.mean(1 / np.sqrt(4 * probability * (1 - probability))))
-    return {"interval_variance": float(variance) * wider, "interval_newness": float(newness) * wider}
+    return {"interval_variance": float(variance), "interval_newness": float(newness)}
+
+
+def stretch(logits: Floats) -> Floats:
+    """By how much an interval's variance grows towards the ends of the scale, where answers tell little of the logit.
+
+    It is 1 / sqrt(4 p (1 - p)), up to the probability of 4 logits.
+    """
+    stretched: Floats = np.cosh(np.minimum(np.abs(logits), MOST_STRETCHED) / 2)
+    return stretched
 
 
 def _neighbours(attempts: Attempts, known: Mask, by_name: Mapping[str, Floats]) -> Iterator[tuple[Ints, Ints]]:

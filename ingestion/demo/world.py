@@ -142,7 +142,7 @@ def build_learners(seed: int, count: int, days: int, curriculum: Curriculum) -> 
         ids=uuid_list(seed, "learner", count),
         ability=talent[:, None] + deviation,
         gain=rng.lognormal(np.log(0.45), 0.35, count),
-        forgetting=np.log(2) / rng.lognormal(np.log(14), 0.5, count),
+        forgetting=np.log(2) / rng.lognormal(np.log(6), 0.5, count),
         diligence=rng.gamma(2.5, 0.75 / 2.5, count),
         joined_day=np.where(rng.random(count) < 0.7, 0, rng.integers(0, max(1, days // 2), count)),
         left_day=np.where(stays, days, rng.integers(days // 2, days + 1, count)),

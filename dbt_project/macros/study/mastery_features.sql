@@ -50,7 +50,8 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
     {%- endfor %}
     lag(attempted_at) over topic as previous_on_topic_at,
     lag(attempted_at) over question as previous_at_question_at,
-    lag(learner_attempts) over question as learner_attempts_at_previous
+    lag(learner_attempts) over topic as learner_attempts_at_previous_on_topic,
+    lag(learner_attempts) over question as learner_attempts_at_previous_at_question
 {%- endmacro %}
 
 {# The memories that matter at a moment: before an attempt all, after it those of a question that was not met yet are empty. #}
@@ -100,11 +101,14 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
         'question_difficulty': question_difficulty,
         'topic_difficulty': 'topic_difficulty',
         'topic_hinted': 'ln(1 + topic_hinted' ~ (' - hinted' if moment == 'before' else '') ~ ')',
+        'topic_pause': 'coalesce(ln(1 + learner_attempts - learner_attempts_at_previous_on_topic), 0)' if moment == 'before' else 'ln(2e0)',
         'difficulty_of_strong': question_difficulty ~ ' * ' ~ features['learner_all_strength'],
+        'difficulty_of_practised': question_difficulty ~ ' * ' ~ features['topic_10_correct'],
+        'learner_100_correct_of_attempts': features['learner_100_correct'] ~ ' * ' ~ features['learner_attempts'],
     }) -%}
     {%- if moment == 'before' -%}
         {%- set topic_fading = 'coalesce(ln(1 + ' ~ mastery_days('previous_on_topic_at', 'attempted_at') ~ ' / fading_days), 0)' -%}
-        {%- set question_pause = 'coalesce(ln(1 + learner_attempts - learner_attempts_at_previous), 0)' -%}
+        {%- set question_pause = 'coalesce(ln(1 + learner_attempts - learner_attempts_at_previous_at_question), 0)' -%}
         {%- do features.update({
             'topic_fading': topic_fading,
             'topic_fading_of_practice': topic_fading ~ ' * ' ~ features['topic_attempts'],

@@ -272,11 +272,14 @@ def features_of(
         "topic_hinted": math.log(1 + sum(attempt.hint_used for attempt in on_topic)),
         "topic_fading": fading(at - on_topic[-1].at, fading_days) if on_topic else 0.0,
         "question_fading": fading(at - at_question[-1].at, fading_days) if at_question else 0.0,
+        "topic_pause": math.log(1 + len(earlier) - earlier.index(on_topic[-1])) if on_topic else 0.0,
         "question_pause": math.log(1 + len(earlier) - earlier.index(at_question[-1])) if at_question else 0.0,
     }
     features["topic_fading_of_practice"] = features["topic_fading"] * features["topic_attempts"]
     features["question_pause_of_strength"] = features["question_pause"] * features["question_all_strength"]
     features["difficulty_of_strong"] = difficulty * features["learner_all_strength"]
+    features["difficulty_of_practised"] = difficulty * features["topic_10_correct"]
+    features["learner_100_correct_of_attempts"] = features["learner_100_correct"] * features["learner_attempts"]
     features["difficulty_of_known"] = difficulty * features["question_attempts"]
     return features
 
@@ -429,11 +432,13 @@ def states_of(mine: Sequence[Attempt], model: Model) -> dict[str, list[State]]:
             model.coefficient("topic_fading_of_practice") * features["topic_attempts"]
         )
         evidence = 4 * information(on_topic)
-        width = math.sqrt(model.interval_variance + model.interval_newness / (1 + float(evidence)))
+        z0 = float(rounded(model.logit(features)))
+        variance = model.interval_variance + model.interval_newness / (1 + float(evidence))
+        width = math.sqrt(variance * math.cosh(min(abs(z0), 4) / 2))
         before = states[topic_id][-1].reached_mastered_at if states[topic_id] else None
         state = State(
             on_topic=on_topic,
-            z0=float(rounded(model.logit(features))),
+            z0=z0,
             slope=float(rounded(slope)),
             margin=float(rounded(NORMAL_95 * width)),
             fading_days=model.fading_days,

@@ -75,7 +75,17 @@ def test_time_and_pauses(history, seen) -> None:
     assert by_name["question_fading"].tolist() == pytest.approx([0, 0, log1p(1 / 7), 0, log1p(3 / 7)])
     # Before the last attempt at q1, the one two attempts ago; before the third, also two.
     assert by_name["question_pause"].tolist() == pytest.approx([0, 0, log(3), 0, log(3)])
+    # Back at the topic after one attempt elsewhere; the others come right after one on it.
+    assert by_name["topic_pause"].tolist() == pytest.approx([0, log(2), log(2), 0, log(3)])
     assert by_name["difficulty_of_known"][4] == pytest.approx(-1.0 * log(3))
+
+
+def test_products(history, seen) -> None:
+    last = {name: values[4] for name, values in features(history, seen, 1.0).items()}
+    assert last["difficulty_of_strong"] == pytest.approx(-1.0 * (3 - 2.7) / (0.81 + 1))
+    assert last["difficulty_of_practised"] == pytest.approx(-1.0 * log(3))
+    assert last["learner_100_correct_of_attempts"] == pytest.approx(log(4) * log(5))
+    assert last["question_pause_of_strength"] == pytest.approx(log(3) * (1 - 1.6) / (0.32 + 0.5))
 
 
 def test_learners_are_apart(history, seen) -> None:
@@ -97,7 +107,7 @@ def test_learners_are_apart(history, seen) -> None:
 
 
 def test_every_feature_is_defined_once() -> None:
-    """What the page of the model lists: three a memory, and thirteen beside them."""
+    """What the page of the model lists: three a memory, and sixteen beside them."""
     assert sum(len(memories) for memories, _ in MEMORIES.values()) == 13
     assert set(FADING) == {"topic_fading", "topic_fading_of_practice"}
 
@@ -114,7 +124,7 @@ def test_no_answer_enters_its_own_or_an_earlier_prediction(history, seen) -> Non
         hinted=frozenset({1}),
     )
     before, after = features(history, seen, 1.0), features(changed, seen, 1.0)
-    assert len(before) == 3 * 13 + 13
+    assert len(before) == 3 * 13 + 16
     for name in before:
         assert before[name][:3].tolist() == after[name][:3].tolist()
     assert before["learner_1_strength"][3] != after["learner_1_strength"][3]

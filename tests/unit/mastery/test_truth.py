@@ -15,7 +15,7 @@ from ingestion.demo.world import build_curriculum, build_learners
 from mastery.attempts import FOLDS, HELD_OUT_EVERY, Attempts
 from mastery.evaluate import evaluate, predict, seen
 from mastery.features import topic_information
-from mastery.fit import fit
+from mastery.fit import fit, stretch
 from mastery.model import Model
 
 START_AT = 1_767_571_200_000_000  # 2026-01-05
@@ -73,7 +73,8 @@ def test_the_interval_covers_what_it_says(learners: Class) -> None:
     place = last + 1 + np.arange(len(last))
     predicted = predict(asked, model)[place]
     evidence = 4 * topic_information(asked, seen(asked, model))[place]
-    width = np.sqrt(model.coefficients["interval_variance"] + model.coefficients["interval_newness"] / (1 + evidence))
+    variance = model.coefficients["interval_variance"] + model.coefficients["interval_newness"] / (1 + evidence)
+    width = np.sqrt(variance * stretch(np.log(predicted / (1 - predicted))))
     truth = learners.truth[attempts.learner[last] * len(attempts.topic_ids) + attempts.topic[last]]
     off = np.log(truth / (1 - truth)) - np.log(predicted / (1 - predicted))
     covered = np.abs(off) <= 1.6448536269514722 * width

@@ -76,10 +76,13 @@ def test_every_feature_of_the_third_attempt(three: Extract) -> None:
         "topic_fading": ln3,  # ln(1 + 1 day / 0.5)
         "topic_fading_of_practice": ln3 * ln3,
         "question_fading": 2 * ln2,  # ln(1 + 1.5 days / 0.5)
+        "topic_pause": ln2,  # right after the previous one
         "question_pause": ln3,  # two attempts since: the previous one at Q1, and that at Q2
         "question_pause_of_strength": ln3 * 0.8 / 0.66,
         "difficulty_of_strong": 1.386294361 / 7,
+        "difficulty_of_practised": 1.386294361 * ln2,
         "difficulty_of_known": 1.386294361 * ln2,
+        "learner_100_correct_of_attempts": ln2 * ln3,
     }
     for level, sizes, strength in (
         ("learner", (3, 10, 30, 100, 300, "all"), 0.2 / 1.4),
@@ -96,8 +99,8 @@ def test_every_feature_of_the_third_attempt(three: Extract) -> None:
         expected |= {f"question_{size}_{name}": value for name, value in memory.items()}
     assert features == {name: close(value) for name, value in expected.items()}
     assert features.keys() == FEATURES
-    # Seven memories of the learner, four of the topic, two of the question, and 13 features beside them.
-    assert len(FEATURES) == 3 * (7 + 4 + 2) + 13
+    # Seven memories of the learner, four of the topic, two of the question, and 16 features beside them.
+    assert len(FEATURES) == 3 * (7 + 4 + 2) + 16
 
 
 def test_predictions_by_hand(three: Extract) -> None:
@@ -124,21 +127,21 @@ def test_the_state_after_the_third_attempt_by_hand(three: Extract) -> None:
     """Two of three are right, E = 1, V = 0.56: z0 = -1 + 2 x 1 / 1.06 + ln 2 = 1.579939633.
 
     The slope is -0.3 - 0.1 ln 4 = -0.438629436; half a day later z = z0 + slope x ln 2 = 1.275904876. Evidence
-    4 x 0.56 = 2.24 is too little. w = sqrt(0.140625 + 0.81 / 3.24) = 0.625. Mastered it is not: ln(0.85 / 0.15) =
-    1.7346. Proficient it is for 0.5 x (exp((z0 - 0.847297860) / 0.438629436) - 1) =
-    2.15687494 days: until 5 March, 15:45:53.
+    4 x 0.56 = 2.24 is too little. w = sqrt((0.140625 + 0.81 / 3.24) x cosh(z0 / 2)) = sqrt(0.390625 x
+    1.328594208) = 0.720404131. Mastered it is not: ln(0.85 / 0.15) = 1.7346. Proficient it is for 0.5 x
+    (exp((z0 - 0.847297860) / 0.438629436) - 1) = 2.15687494 days: until 5 March, 15:45:53.
     """
     row = three.marts(model=THREE)["topic_mastery_daily"][-1]
     assert (row["user_id"], row["topic_id"], row["date"], row["last_practiced_at"]) == (ANN, T1, D2, at("12:00:00", D2))
     assert (row["mastery_score"], row["recall"]) == (Decimal("0.781751889"), Decimal("0.942783032"))
-    assert (row["mastery_low"], row["mastery_high"]) == (Decimal("0.561652501"), Decimal("0.909202690"))
+    assert (row["mastery_low"], row["mastery_high"]) == (Decimal("0.522720724"), Decimal("0.921352309"))
     assert (row["evidence"], row["mastery_level"]) == (Decimal("2.24"), "unknown")
     assert (row["questions_attempted"], row["questions_correct"]) == (3, 2)
     assert (row["log_odds_at_practice"], row["log_odds_per_log_day"]) == (
         Decimal("1.579939633"),
         Decimal("-0.438629436"),
     )
-    assert row["log_odds_margin"] == Decimal("1.028033517")  # 1.6448536269514722 w
+    assert row["log_odds_margin"] == Decimal("1.184959348")  # 1.6448536269514722 w
     assert row["is_newest"]
     assert (row["mastered_until"], row["proficient_until"]) == (None, datetime(2026, 3, 5, 15, 45))
     assert row["reached_mastered_at"] is None

@@ -117,11 +117,18 @@ scores as (
         round({{ mastery_probability(mastery_log_odds('before')) }}, 9) as predicted_correct,
         round({{ mastery_log_odds('after') }}, 9) as log_odds_at_practice,
         round(coefficients.topic_fading + coefficients.topic_fading_of_practice * features.after_topic_attempts, 9) as log_odds_per_log_day,
-        round(
-            1.6448536269514722e0 * sqrt(coefficients.interval_variance + coefficients.interval_newness / (1 + features.evidence)), 9
-        ) as log_odds_margin
+        coefficients.interval_variance + coefficients.interval_newness / (1 + features.evidence) as interval_variance
     from features
     cross join coefficients
+),
+
+intervals as (
+    select
+        *,
+        round(
+            1.6448536269514722e0 * sqrt(interval_variance * cosh(least(abs(log_odds_at_practice), 4) / 2)), 9
+        ) as log_odds_margin
+    from scores
 ),
 
 levels as (
@@ -132,7 +139,7 @@ levels as (
             ~ ', log_odds_at_practice - log_odds_margin - ' ~ mastery_log_odds_of(var('mastered_low')) ~ ')'
         ) }} as mastered_until,
         {{ mastery_lasts_until('(log_odds_at_practice - ' ~ mastery_log_odds_of(var('proficient_score')) ~ ')') }} as proficient_until
-    from scores
+    from intervals
 )
 
 select

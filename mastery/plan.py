@@ -11,7 +11,7 @@ import duckdb
 
 from ingestion.home import Home
 
-_ROW, _TOP, _LEFT, _SCALE, _WIDTH = 34, 64, 150, 320, 900
+_ROW, _TOP, _LEFT, _SCALE, _WIDTH = 34, 64, 230, 320, 1000
 _LINES = {0.70: "proficient", 0.85: "mastered"}
 _COLOURS = {"blocked": "#8a6d3b", "forgotten": "#3a78a8", "wheel_spinning": "#a83a5c", "struggling": "#c77f1a"}
 
@@ -21,9 +21,9 @@ class Gap:
     """An open gap of the learner, as the marts have it."""
 
     priority: int
-    topic_id: str
+    topic: str
     gap_type: str
-    blocking_topic_id: str | None
+    blocking_topic: str | None
     score: float
     low: float
     high: float
@@ -38,11 +38,16 @@ def read_gaps(con: duckdb.DuckDBPyConnection, user_id: str) -> list[Gap]:
     rows = con.execute(
         """
         select
-            gap.priority, gap.topic_id, gap.gap_type, gap.blocking_topic_id,
+            gap.priority,
+            coalesce(topic.topic_name, 'topic ' || left(gap.topic_id, 8)) as topic,
+            gap.gap_type,
+            coalesce(blocking.topic_name, 'topic ' || left(gap.blocking_topic_id, 8)) as blocking_topic,
             pair.mastery_score, pair.mastery_low, pair.mastery_high,
             pair.questions_attempted, pair.questions_correct, cast(pair.days_since_practice as double), pair.recall
         from marts.knowledge_gaps as gap
         inner join marts.topic_mastery as pair using (user_id, topic_id)
+        left join marts.topics as topic using (topic_id)
+        left join marts.topics as blocking on gap.blocking_topic_id = blocking.topic_id
         where gap.user_id = ? and gap.resolved_on is null
         order by gap.priority
         """,
@@ -56,7 +61,7 @@ def why(gap: Gap) -> str:
     answers = f"{gap.correct} of {gap.attempts} answers right"
     days = f"{gap.days_since_practice:.0f} days"
     if gap.gap_type == "blocked":
-        return f"first {_short(gap.blocking_topic_id or '')}, which it builds on; {answers}"
+        return f"first {gap.blocking_topic}, which it builds on; {answers}"
     if gap.gap_type == "forgotten":
         return f"was mastered; not practised for {days}"
     if gap.gap_type == "wheel_spinning":
@@ -90,7 +95,7 @@ def draw(gaps: list[Gap]) -> str:
         y = _TOP + _ROW * number + _ROW / 2
         colour = _COLOURS[gap.gap_type]
         parts += [
-            _text(10, y + 4, f"{gap.priority}.  {_short(gap.topic_id)}"),
+            _text(10, y + 4, f"{gap.priority}.  {gap.topic}"),
             f'<line x1="{_x(gap.low)}" x2="{_x(gap.high)}" y1="{y}" y2="{y}"'
             f' stroke="{colour}" stroke-width="3" opacity="0.5"/>',
             f'<circle cx="{_x(gap.score)}" cy="{y}" r="6" fill="{colour}"/>',
@@ -108,10 +113,6 @@ def _x(share: float) -> float:
 
 def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = "#222", size: int = 13) -> str:
     return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}">{escape(text)}</text>'
-
-
-def _short(topic_id: str) -> str:
-    return f"topic {topic_id[:8]}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -27,6 +27,7 @@ MARTS = {
         "daily_user_stats",
         "weekly_user_stats",
         "topic_daily_stats",
+        "topics",
         "user_learning_metrics",
         "user_gamification",
         "question_stats",

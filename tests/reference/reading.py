@@ -171,6 +171,7 @@ class Accepted:
     collaboration: list[CollaborationEvent] = field(default_factory=list)
     textbook: list[TextbookEvent] = field(default_factory=list)
     question_topics: dict[str, str | None] = field(default_factory=dict)  # of the newest snapshot of study's questions
+    topics: list[Row] = field(default_factory=list)  # of the newest snapshot
     prerequisites: dict[str, set[str]] = field(default_factory=dict)  # of topics, of their newest snapshot
     test_sessions: dict[str, tuple[str, datetime | None]] = field(default_factory=dict)  # session: (owner, created_at)
     session_questions: dict[str, set[str]] = field(default_factory=dict)
@@ -569,6 +570,7 @@ def read(rows: Iterable[Row], loads: Iterable[Load]) -> Accepted:
 
     # Reference rows, before the events that they judge.
     test_rows = by_stream.pop(("assessment", "events"), []) + by_stream.pop(("assessment", "batches"), [])
+    topics: list[Row] = []
     questions: list[Row] = []
     prerequisites: list[Row] = []
     for (_, stream), reference_rows in by_stream.items():
@@ -581,10 +583,13 @@ def read(rows: Iterable[Row], loads: Iterable[Load]) -> Accepted:
             elif stream == "session_questions":
                 mine = result.session_questions.setdefault(row.payload["session_id"].lower(), set())
                 mine.add(row.payload["question_id"].lower())
+            elif stream == "topics":
+                topics.append(row)
             elif stream == "questions":
                 questions.append(row)
             elif stream == "topic_prerequisites":
                 prerequisites.append(row)
+    result.topics = newest_snapshot(topics)
     result.question_topics = {
         row.payload["question_id"].lower(): lower(row.payload.get("topic_id")) for row in newest_snapshot(questions)
     }

@@ -68,6 +68,7 @@ def build(
         "material_interactions": study.material_interactions(events, spells),
         "daily_user_stats": daily,
         "weekly_user_stats": study.weekly_user_stats(events, daily, as_of),
+        "topics": study.topics(accepted.topics),
         "topic_daily_stats": study.topic_daily_stats(events, attempts),
         "user_learning_metrics": learners.user_learning_metrics(events, sessions, topics, gaps, as_of),
         "user_gamification": learners.user_gamification(events, as_of),

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.reference.marts.common import DAY, Mart, grain_text, median, midnight, ratio, seconds, total
-from tests.reference.reading import MICROSECOND, StudyEvent, decimal6
+from tests.reference.reading import MICROSECOND, Row, StudyEvent, decimal6, lower
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "study_sessions": (
@@ -135,6 +135,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "questions_attempted_change",
         "accuracy_change",
     ),
+    "topics": ("topic_id", "topic_name", "topic_level", "parent_topic_id"),
     "topic_daily_stats": (
         "topic_id",
         "date",
@@ -156,6 +157,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "material_interactions": ("user_id", "session_id", "material_id"),
     "daily_user_stats": ("user_id", "date"),
     "weekly_user_stats": ("user_id", "week_start"),
+    "topics": ("topic_id",),
     "topic_daily_stats": ("topic_id", "date"),
 }
 INACTIVITY = timedelta(minutes=30)
@@ -597,6 +599,19 @@ def topics_of(event: StudyEvent) -> set[str]:
     if event.event_type == "ai_question_asked":
         topics |= {topic.lower() for topic in event.properties.get("detected_topics") or []}
     return topics
+
+
+def topics(snapshot: Iterable[Row]) -> Mart:
+    """One row a topic of the newest snapshot."""
+    return [
+        {
+            "topic_id": row.payload["topic_id"].lower(),
+            "topic_name": grain_text(row.payload.get("name")),
+            "topic_level": grain_text(row.payload.get("level")),
+            "parent_topic_id": lower(row.payload.get("parent_topic_id")),
+        }
+        for row in snapshot
+    ]
 
 
 def topic_daily_stats(events: list[StudyEvent], attempts: Mart) -> Mart:

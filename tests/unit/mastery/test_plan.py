@@ -10,7 +10,7 @@ from mastery.plan import Gap, draw, main, read_gaps, why
 
 def _gap(**changes: object) -> Gap:
     told = {
-        "priority": 1, "topic_id": "aaaaaaaa-1", "gap_type": "struggling", "blocking_topic_id": None, "score": 0.5,
+        "priority": 1, "topic": "Fractions", "gap_type": "struggling", "blocking_topic": None, "score": 0.5,
         "low": 0.4, "high": 0.6, "attempts": 9, "correct": 4, "days_since_practice": 2.6, "recall": 0.9,
     }  # fmt: skip
     return Gap(**{**told, **changes})  # type: ignore[arg-type]
@@ -20,17 +20,17 @@ def test_reasons() -> None:
     assert why(_gap()) == "4 of 9 answers right; last practised 3 days ago"
     assert why(_gap(gap_type="forgotten", days_since_practice=20.0)) == "was mastered; not practised for 20 days"
     assert why(_gap(gap_type="wheel_spinning")) == "4 of 9 answers right, never mastered: another way in"
-    assert why(_gap(gap_type="blocked", blocking_topic_id="bbbbbbbb-2")) == (
-        "first topic bbbbbbbb, which it builds on; 4 of 9 answers right"
+    assert why(_gap(gap_type="blocked", blocking_topic="Decimals")) == (
+        "first Decimals, which it builds on; 4 of 9 answers right"
     )
 
 
 def test_the_picture_is_in_order_and_well_formed() -> None:
-    picture = draw([_gap(), _gap(priority=2, topic_id="<&>", gap_type="blocked", blocking_topic_id="aaaaaaaa-1")])
+    picture = draw([_gap(), _gap(priority=2, topic="<&>", gap_type="blocked", blocking_topic="Fractions")])
     texts = [element.text or "" for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
-    assert [text for text in texts if text[:2] in ("1.", "2.")] == ["1.  topic aaaaaaaa", "2.  topic <&>"]
+    assert [text for text in texts if text[:2] in ("1.", "2.")] == ["1.  Fractions", "2.  <&>"]
     circles = ElementTree.fromstring(picture).findall("{http://www.w3.org/2000/svg}circle")
-    assert [circle.get("cx") for circle in circles] == ["310.0", "310.0"]  # half of 320 from 150 on
+    assert [circle.get("cx") for circle in circles] == ["390.0", "390.0"]  # half of 320 from 230 on
     assert "No open gaps." in draw([])
 
 
@@ -39,7 +39,7 @@ def test_open_gaps_by_priority() -> None:
         con.execute("create schema marts")
         con.execute(
             """create table marts.knowledge_gaps as from (values
-                ('u', 'a', 2, 'struggling', null, null), ('u', 'b', 1, 'forgotten', null, null),
+                ('u', 'a', 2, 'blocked', 'b', null), ('u', 'b', 1, 'forgotten', null, null),
                 ('u', 'c', null, 'struggling', null, date '2026-01-05'), ('v', 'a', 1, 'struggling', null, null)
             ) as _(user_id, topic_id, priority, gap_type, blocking_topic_id, resolved_on)"""
         )
@@ -49,7 +49,11 @@ def test_open_gaps_by_priority() -> None:
                    9 as questions_attempted, 4 as questions_correct, 2.5 as days_since_practice, 0.9 as recall
                from marts.knowledge_gaps"""
         )
-        assert [(gap.priority, gap.topic_id) for gap in read_gaps(con, "u")] == [(1, "b"), (2, "a")]
+        con.execute("create table marts.topics as select 'b' as topic_id, 'Decimals' as topic_name")
+        assert [(gap.priority, gap.topic, gap.blocking_topic) for gap in read_gaps(con, "u")] == [
+            (1, "Decimals", None),
+            (2, "topic a", "Decimals"),
+        ]
 
 
 def test_nothing_published_is_said(

@@ -31,6 +31,7 @@
     ref('topic_daily_stats'),
     ref('topic_mastery'),
     ref('topic_mastery_daily'),
+    ref('topics'),
     ref('user_gamification'),
     ref('user_learning_metrics'),
     ref('weekly_user_stats'),

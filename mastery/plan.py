@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
+from datetime import date
 from html import escape
 
 import duckdb
 
 from ingestion.home import Home
 
-_ROW, _TOP, _LEFT, _SCALE, _WIDTH = 34, 64, 230, 320, 1000
+_ROW, _TOP, _LEFT, _SCALE, _WIDTH = 34, 64, 230, 320, 1080
 _LINES = {0.70: "proficient", 0.85: "mastered"}
 _COLOURS = {"blocked": "#8a6d3b", "forgotten": "#3a78a8", "wheel_spinning": "#a83a5c", "struggling": "#c77f1a"}
 
@@ -31,6 +32,7 @@ class Gap:
     correct: int
     days_since_practice: float
     recall: float
+    was_mastered: bool
 
 
 def read_gaps(con: duckdb.DuckDBPyConnection, user_id: str) -> list[Gap]:
@@ -43,7 +45,8 @@ def read_gaps(con: duckdb.DuckDBPyConnection, user_id: str) -> list[Gap]:
             gap.gap_type,
             coalesce(blocking.topic_name, 'topic ' || left(gap.blocking_topic_id, 8)) as blocking_topic,
             pair.mastery_score, pair.mastery_low, pair.mastery_high,
-            pair.questions_attempted, pair.questions_correct, cast(pair.days_since_practice as double), pair.recall
+            pair.questions_attempted, pair.questions_correct, cast(pair.days_since_practice as double), pair.recall,
+            pair.reached_mastered_at is not null
         from marts.knowledge_gaps as gap
         inner join marts.topic_mastery as pair using (user_id, topic_id)
         left join marts.topics as topic using (topic_id)
@@ -58,25 +61,32 @@ def read_gaps(con: duckdb.DuckDBPyConnection, user_id: str) -> list[Gap]:
 
 def why(gap: Gap) -> str:
     """Why the topic is a gap, in a sentence for a teacher."""
+    then = f"{gap.score / gap.recall:.0%} when last practised, {gap.days_since_practice:.0f} days ago"
     answers = f"{gap.correct} of {gap.attempts} answers right"
-    days = f"{gap.days_since_practice:.0f} days"
-    if gap.gap_type == "blocked":
-        return f"first {gap.blocking_topic}, which it builds on; {answers}"
     if gap.gap_type == "forgotten":
-        return f"was mastered; not practised for {days}"
+        return f"was mastered: {then}"
     if gap.gap_type == "wheel_spinning":
-        return f"{answers}, never mastered: another way in"
-    return f"{answers}; last practised {days} ago"
+        return f"{answers}, never mastered; {then}"
+    once = ", mastered once" if gap.was_mastered else ""
+    if gap.gap_type == "blocked":
+        return f"builds on {gap.blocking_topic}: that first; {answers}{once}"
+    return f"{answers}{once}; {then}"
 
 
-def draw(gaps: list[Gap]) -> str:
-    """The gaps as SVG: for each the score, its 90 % interval, what is missing, and why."""
+def draw(gaps: list[Gap], as_of: date) -> str:
+    """The gaps as SVG: for each the score, its 90 % interval, what is missing, and why.
+
+    Args:
+        gaps: in the order in which they are drawn.
+        as_of: the day that the picture speaks of.
+    """
     height = _TOP + _ROW * max(len(gaps), 1) + 40
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}"'
         ' font-family="sans-serif" font-size="13" fill="#222">',
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
         '<text x="10" y="22" font-size="16" font-weight="bold">What to practise next, and why</text>',
+        _text(262, 22, f"as of {as_of:%-d %B %Y}", colour="#777"),
     ]
     bottom = height - 36
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -89,7 +99,13 @@ def draw(gaps: list[Gap]) -> str:
         anchor = "end" if score == min(_LINES) else "start"
         parts.append(_text(_x(score), _TOP - 18, name, anchor=anchor, colour="#777"))
     parts.append(
-        _text(_x(0.5), bottom + 32, "probability that the next answer is right", anchor="middle", colour="#777")
+        _text(
+            _x(0.5),
+            bottom + 32,
+            "how likely the next answer is right, and how sure that is",
+            anchor="middle",
+            colour="#777",
+        )
     )
     for number, gap in enumerate(gaps):
         y = _TOP + _ROW * number + _ROW / 2
@@ -128,7 +144,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not con.execute("select 1 from marts.topic_mastery where user_id = ? limit 1", [given.user_id]).fetchone():
             print(f"{published}: no learner with this id has an attempt", file=sys.stderr)
             return 1
-        sys.stdout.write(draw(read_gaps(con, given.user_id)))
+        (as_of,) = con.execute("select as_of from marts.mart_as_of").fetchall()[0]
+        sys.stdout.write(draw(read_gaps(con, given.user_id), as_of))
     return 0
 
 

@@ -44,12 +44,10 @@ def test_a_promotion_scores_everything_anew(tmp_path: Path) -> None:
     warehouse.promote(world.challenger())
     warehouse.build()
     assert_scored_by(warehouse, world.challenger(), night, "a promotion with new extracts")
-    warehouse.assert_equals_rebuild("a promotion with new extracts")
 
     warehouse.promote(world.champion())
     warehouse.build()
     assert_scored_by(warehouse, world.champion(), night, "a promotion and nothing else")
-    warehouse.assert_equals_rebuild("a promotion and nothing else")
 
     # The next night goes on by keys.
     night = arrive()

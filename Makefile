@@ -54,7 +54,7 @@ demo: setup ## Write demo extracts (ARGS="--learners 1000 --days 60")
 	@$(BIN)/python -m ingestion.demo $(ARGS)
 
 test: setup $(if $(JAVA),$(SPARK)) ## Run all tests; those of Spark where there is Java
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
 check: setup ## Formatters, linters, types, SQL lint: what CI runs before the tests
 	@$(BIN)/ruff format --check .

@@ -87,7 +87,8 @@ def by_fold(attempts: Attempts, known: Mask, ease: Floats) -> Iterator[tuple[Mas
     for fold in range(FOLDS):
         own = attempts.fold == fold
         yield own & ~attempts.is_held_out, estimate(attempts, known & ~own, ease)
-    yield attempts.is_held_out, estimate(attempts, known, ease)
+    if attempts.is_held_out.any():
+        yield attempts.is_held_out, estimate(attempts, known, ease)
 
 
 def seen_by_fold(attempts: Attempts, known: Mask, ease: Floats, level: float) -> Seen:

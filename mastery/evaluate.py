@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 import numpy as np
+from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
 from mastery.attempts import Attempts, Floats, Mask, date_of
@@ -26,7 +27,7 @@ def predict(attempts: Attempts, model: Model) -> Floats:
     by_name = features(attempts, seen(attempts, model), model.coefficients["fading_days"])
     for name, values in by_name.items():
         logits += model.coefficients.get(name, 0.0) * values
-    probability: Floats = 1 / (1 + np.exp(-logits))
+    probability: Floats = expit(logits)
     return probability
 
 

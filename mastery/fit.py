@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 
@@ -26,11 +26,16 @@ FEWEST_ATTEMPTS = 200
 _PENALTY = 1.0
 _PENALTIES = (0.01, 0.1, 1.0)
 _FEW_ATTEMPTS = 50_000
+# What hardly varies in the attempts may vary tomorrow: a column counts as if it had at least this standard deviation,
+# so that its coefficient, in its own units, is drawn to 0 for want of evidence. Of time, which goes on by itself, more.
+_LEAST_SPREAD = 1.0
+_LEAST_SPREAD_OF_TIME = 3.0
 # Intervals: from how many attempts after one it is told how far predictions were off; and what is usual (variance and
 # newness, in logits squared), which counts as much as so many pairs of attempts do.
 _NEIGHBOURS = 5
 _USUAL_INTERVAL = (0.3, 0.2)
 _USUAL_PAIRS = 5_000
+_LEAST_VARIANCE = 0.1  # where nearly all answers are right, pairs tell next to nothing
 # Among these a fit chooses when time without practice begins to tell: within a day, a week or a month.
 FADING_DAYS = (1.0, 7.0, 30.0)
 # Logits from which on an interval grows no more.
@@ -56,6 +61,7 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
     Raises:
         TooLittleToFit: fewer learners or attempts than a fit can use, or all answers are the same.
     """
+    attempts = attempts.of(~attempts.is_held_out)
     # One thread: sums are in one order, so that a fit gives the same version anywhere; a busy machine is faster, too.
     with threadpool_limits(limits=1):
         return _fit(attempts.of(_some_learners(attempts, MOST_ATTEMPTS)), fitted_on)
@@ -63,7 +69,7 @@ def fit(attempts: Attempts, fitted_on: date) -> Model:
 
 def _fit(attempts: Attempts, fitted_on: date) -> Model:
     # With a hint an answer says less; predictions are for answers without one.
-    known = ~attempts.is_held_out & ~attempts.hint_used
+    known = ~attempts.hint_used
     learners = len(np.unique(attempts.learner[known]))
     if learners < FEWEST_LEARNERS or known.sum() < FEWEST_ATTEMPTS or len(np.unique(attempts.is_correct[known])) < 2:
         raise TooLittleToFit(
@@ -103,12 +109,16 @@ def first_attempts(attempts: Attempts) -> Mask:
 
 
 def _some_learners(attempts: Attempts, most: int) -> Mask:
-    """The attempts of learners, first by hash, who together made no more than so many."""
+    """The attempts of learners, first by hash, who together made no more than so many; who made too many has none."""
     hashes = np.array([hashlib.md5(f"fit {id_}".encode()).hexdigest() for id_ in attempts.learner_ids])
     order = np.argsort(hashes)
     sizes = np.bincount(attempts.learner, minlength=len(hashes))
     taken = np.zeros(len(hashes), dtype=np.bool_)
-    taken[order[np.cumsum(sizes[order]) <= most]] = True
+    room = most
+    for learner in order:
+        if sizes[learner] <= room:
+            taken[learner] = True
+            room -= sizes[learner]
     return taken[attempts.learner]
 
 
@@ -133,10 +143,12 @@ def _coefficients(
 ) -> tuple[dict[str, float], Floats, Mapping[str, Floats]]:
     """Fit the coefficients; returns them, the logit of every attempt, and the features."""
     by_name = features(attempts, seen, fading_days)
+    least = _least_spreads(by_name)
     # Nobody gets better by not practising: where a fit says so, time tells nothing, and the rest is fitted without it.
     names = list(by_name)
     while True:
-        coefficients = _regression(attempts, known, [by_name[name] for name in names], penalty)
+        columns, spreads = [by_name[name] for name in names], [least[name] for name in names]
+        coefficients = _regression(attempts, known, columns, spreads, penalty)
         worst = max(FADING, key=lambda name: coefficients[names.index(name)] if name in names else -np.inf)
         if worst not in names or coefficients[names.index(worst)] <= 0:
             break
@@ -157,7 +169,8 @@ def _penalty(attempts: Attempts, known: Mask, seen: Seen, fading_days: float) ->
     if known.sum() >= _FEW_ATTEMPTS:
         return _PENALTY
     answers, folds = attempts.is_correct[known], attempts.fold[known]
-    matrix, _, _ = _standardized([values[known] for values in features(attempts, seen, fading_days).values()])
+    by_name = features(attempts, seen, fading_days)
+    matrix, _, _ = _standardized([values[known] for values in by_name.values()], list(_least_spreads(by_name).values()))
     parts = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
     parts = [(rest, part) for rest, part in parts if len(part) and len(np.unique(answers[rest])) == 2]
 
@@ -172,24 +185,25 @@ def _penalty(attempts: Attempts, known: Mask, seen: Seen, fading_days: float) ->
     return min(_PENALTIES, key=missed)
 
 
-def _regression(attempts: Attempts, known: Mask, columns: Sequence[Floats], penalty: float) -> list[float]:
+def _least_spreads(names: Iterable[str]) -> dict[str, float]:
+    return {name: _LEAST_SPREAD_OF_TIME if "fading" in name else _LEAST_SPREAD for name in names}
+
+
+def _regression(
+    attempts: Attempts, known: Mask, columns: Sequence[Floats], least: Sequence[float], penalty: float
+) -> list[float]:
     """The coefficients of a logistic regression on standardized columns, in the columns' units; the intercept last."""
-    matrix, mean, spread = _standardized([values[known] for values in columns])
-    varies = spread > 0
-    answers = attempts.is_correct[known]
-    model = LogisticRegression(C=penalty, solver="newton-cholesky").fit(matrix, answers)
-    coefficients = np.zeros(len(mean))
-    coefficients[varies] = model.coef_[0] / spread[varies]
+    matrix, mean, spread = _standardized([values[known] for values in columns], least)
+    model = LogisticRegression(C=penalty, solver="newton-cholesky").fit(matrix, attempts.is_correct[known])
+    coefficients = model.coef_[0] / spread
     return [*(float(value) for value in coefficients), float(model.intercept_[0] - coefficients @ mean)]
 
 
-def _standardized(columns: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
-    """Columns that vary, with mean 0 and standard deviation 1; means and deviations of all (0 where nothing varies)."""
+def _standardized(columns: Sequence[Floats], least: Sequence[float]) -> tuple[Floats, Floats, Floats]:
+    """Columns with mean 0, by their standard deviations or by what they are at least taken for; the means, those."""
     matrix = np.column_stack(columns)
-    mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
-    spread[spread < 1e-9] = 0
-    varies = spread > 0
-    return (matrix[:, varies] - mean[varies]) / spread[varies], mean, spread
+    mean, spread = matrix.mean(axis=0), np.maximum(matrix.std(axis=0), least)
+    return (matrix - mean) / spread, mean, spread
 
 
 def _interval(
@@ -227,7 +241,7 @@ def _interval(
     weights, missed = np.concatenate(columns), np.concatenate(misses)
     usual = np.diag(np.sqrt(_USUAL_PAIRS * np.square(weights).mean(axis=0))) if len(missed) else np.eye(2)
     variance, newness = nnls(np.vstack([weights, usual]), np.concatenate([missed, usual @ _USUAL_INTERVAL]))[0]
-    return {"interval_variance": float(variance), "interval_newness": float(newness)}
+    return {"interval_variance": max(float(variance), _LEAST_VARIANCE), "interval_newness": float(newness)}
 
 
 def stretch(logits: Floats) -> Floats:

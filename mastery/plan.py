@@ -41,9 +41,9 @@ def read_gaps(con: duckdb.DuckDBPyConnection, user_id: str) -> list[Gap]:
         """
         select
             gap.priority,
-            coalesce(topic.topic_name, 'topic ' || left(gap.topic_id, 8)) as topic,
+            coalesce(nullif(topic.topic_name, ''), 'topic ' || left(gap.topic_id, 8)) as topic,
             gap.gap_type,
-            coalesce(blocking.topic_name, 'topic ' || left(gap.blocking_topic_id, 8)) as blocking_topic,
+            coalesce(nullif(blocking.topic_name, ''), 'topic ' || left(gap.blocking_topic_id, 8)) as blocking_topic,
             pair.mastery_score, pair.mastery_low, pair.mastery_high,
             pair.questions_attempted, pair.questions_correct, cast(pair.days_since_practice as double), pair.recall,
             pair.reached_mastered_at is not null
@@ -61,7 +61,8 @@ def read_gaps(con: duckdb.DuckDBPyConnection, user_id: str) -> list[Gap]:
 
 def why(gap: Gap) -> str:
     """Why the topic is a gap, in a sentence for a teacher."""
-    then = f"{gap.score / gap.recall:.0%} when last practised, {gap.days_since_practice:.0f} days ago"
+    days = f"{gap.days_since_practice:.0f}"
+    then = f"{gap.score / gap.recall:.0%} when last practised, {days} {'day' if days == '1' else 'days'} ago"
     answers = f"{gap.correct} of {gap.attempts} answers right"
     if gap.gap_type == "forgotten":
         return f"was mastered: {then}"
@@ -128,6 +129,7 @@ def _x(share: float) -> float:
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = "#222", size: int = 13) -> str:
+    text = "".join(character for character in text if character.isprintable())  # XML has no control characters
     return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}">{escape(text)}</text>'
 
 
@@ -135,17 +137,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the picture of a learner to standard output."""
     parser = argparse.ArgumentParser(prog="python -m mastery.plan", description=__doc__)
     parser.add_argument("user_id")
-    given = parser.parse_args(arguments)
+    user_id = parser.parse_args(arguments).user_id.lower()
     published = Home.from_env().published
     if not published.is_file():
         print(f"{published}: nothing is published yet; run make nightly first", file=sys.stderr)
         return 1
     with duckdb.connect(str(published), read_only=True) as con:
-        if not con.execute("select 1 from marts.topic_mastery where user_id = ? limit 1", [given.user_id]).fetchone():
+        if not con.execute("select 1 from marts.topic_mastery where user_id = ? limit 1", [user_id]).fetchone():
             print(f"{published}: no learner with this id has an attempt", file=sys.stderr)
             return 1
         (as_of,) = con.execute("select as_of from marts.mart_as_of").fetchall()[0]
-        sys.stdout.write(draw(read_gaps(con, given.user_id), as_of))
+        sys.stdout.write(draw(read_gaps(con, user_id), as_of))
     return 0
 
 

@@ -99,6 +99,37 @@ def test_nobody_gets_better_by_not_practising() -> None:
     assert model.coefficients["topic_fading_of_practice"] <= 0
 
 
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_longer_times_than_were_seen_tell_little(seed: int) -> None:
+    """All attempts of a learner are within an hour: what a day does is not known, a week takes nothing."""
+    coefficients = fit(_class_of(400, seed=seed, days_apart=0.002)[0], TODAY).coefficients
+    week = np.log1p(7 / coefficients["fading_days"])
+    for practice in (0, np.log1p(10)):
+        slope = coefficients["topic_fading"] + coefficients["topic_fading_of_practice"] * practice
+        assert -0.1 < slope * week <= 0
+    assert abs(coefficients["question_fading"] * week) < 0.1
+
+
+def test_learners_beyond_the_most_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is fitted is decided by no held-out learner, and one who made too many attempts takes nobody's place."""
+    monkeypatch.setattr("mastery.fit.MOST_ATTEMPTS", 3000)
+    attempts, _ = _class_of(400)
+    model = fit(attempts, TODAY)
+    assert 2400 < model.fitted_attempts <= 3000
+    for someone in np.unique(attempts.learner[attempts.is_held_out])[:5]:
+        assert fit(attempts.of(attempts.learner != someone), TODAY).coefficients == model.coefficients
+
+    giant = [("goliath", "t0", f"q{k % 40}", START + timedelta(minutes=k), k % 3 > 0) for k in range(3100)]
+    others = [
+        (f"u{learner}", "t0", f"q{k}", START + timedelta(minutes=k), (k + learner) % 3 > 0)
+        for learner in range(100)
+        for k in range(20)
+    ]
+    alone, together = attempts_of(others), attempts_of(others + giant)
+    assert not together.is_held_out[together.learner == together.learner_ids.index("goliath")].any()
+    assert fit(together, TODAY).fitted_attempts == int((~alone.is_held_out).sum())
+
+
 def test_forgetting_is_found_where_it_is() -> None:
     """Practice is forgotten within days: time features make the predictions for unseen learners better."""
     rng = np.random.default_rng(6)
@@ -136,6 +167,16 @@ def test_too_little_is_said() -> None:
     attempts, _ = _class_of(60)
     with pytest.raises(TooLittleToFit, match="right and wrong"):
         fit(replace(attempts, is_correct=np.ones(len(attempts), bool)), TODAY)
+
+
+def test_an_interval_has_a_width_where_nearly_all_is_right() -> None:
+    rng = np.random.default_rng(8)
+    rows = [
+        (f"u{learner}", "t", f"q{rng.integers(30)}", START + timedelta(minutes=number), bool(rng.random() < 0.997))
+        for learner in range(100)
+        for number in range(30)
+    ]
+    assert fit(attempts_of(rows), TODAY).coefficients["interval_variance"] >= 0.1
 
 
 def test_few_learners_are_enough_for_a_cautious_model() -> None:

@@ -107,7 +107,6 @@ def _features(attempts: Attempts, seen: Seen, fading_days: float) -> Iterator[tu
     topic_fading = _fading(attempts, levels["topic"], fading_days)
     yield "topic_fading", topic_fading
     yield "topic_fading_of_practice", topic_fading * practice["topic"]
-    yield "question_fading", _fading(attempts, levels["question"], fading_days)
     number = levels["learner"].earlier()
     yield "topic_pause", _pause(number, levels["topic"])
     pause = _pause(number, levels["question"])

@@ -186,7 +186,7 @@ def _penalty(attempts: Attempts, known: Mask, seen: Seen, fading_days: float) ->
 
 
 def _least_spreads(names: Iterable[str]) -> dict[str, float]:
-    return {name: _LEAST_SPREAD_OF_TIME if "fading" in name else _LEAST_SPREAD for name in names}
+    return {name: _LEAST_SPREAD_OF_TIME if name in FADING else _LEAST_SPREAD for name in names}
 
 
 def _regression(

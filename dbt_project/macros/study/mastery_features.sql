@@ -49,7 +49,6 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
     {%- endfor %}
     {%- endfor %}
     lag(attempted_at) over topic as previous_on_topic_at,
-    lag(attempted_at) over question as previous_at_question_at,
     lag(learner_attempts) over topic as learner_attempts_at_previous_on_topic,
     lag(learner_attempts) over question as learner_attempts_at_previous_at_question
 {%- endmacro %}
@@ -112,7 +111,6 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
         {%- do features.update({
             'topic_fading': topic_fading,
             'topic_fading_of_practice': topic_fading ~ ' * ' ~ features['topic_attempts'],
-            'question_fading': 'coalesce(ln(1 + ' ~ mastery_days('previous_at_question_at', 'attempted_at') ~ ' / fading_days), 0)',
             'question_pause': question_pause,
             'question_pause_of_strength': question_pause ~ ' * ' ~ features['question_all_strength'],
             'difficulty_of_known': question_difficulty ~ ' * ' ~ features['question_attempts'],

@@ -271,7 +271,6 @@ def features_of(
         "question_attempts": math.log(1 + len(at_question)),
         "topic_hinted": math.log(1 + sum(attempt.hint_used for attempt in on_topic)),
         "topic_fading": fading(at - on_topic[-1].at, fading_days) if on_topic else 0.0,
-        "question_fading": fading(at - at_question[-1].at, fading_days) if at_question else 0.0,
         "topic_pause": math.log(1 + len(earlier) - earlier.index(on_topic[-1])) if on_topic else 0.0,
         "question_pause": math.log(1 + len(earlier) - earlier.index(at_question[-1])) if at_question else 0.0,
     }

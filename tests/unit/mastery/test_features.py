@@ -72,7 +72,6 @@ def test_time_and_pauses(history, seen) -> None:
         [0, log1p(1 / 1440 / 7), log1p((1 - 1 / 1440) / 7), 0, log1p(3 / 7)]
     )
     assert by_name["topic_fading_of_practice"][4] == pytest.approx(log1p(3 / 7) * log(4))
-    assert by_name["question_fading"].tolist() == pytest.approx([0, 0, log1p(1 / 7), 0, log1p(3 / 7)])
     # Before the last attempt at q1, the one two attempts ago; before the third, also two.
     assert by_name["question_pause"].tolist() == pytest.approx([0, 0, log(3), 0, log(3)])
     # Back at the topic after one attempt elsewhere; the others come right after one on it.
@@ -107,7 +106,7 @@ def test_learners_are_apart(history, seen) -> None:
 
 
 def test_every_feature_is_defined_once() -> None:
-    """What the page of the model lists: three a memory, and sixteen beside them."""
+    """What the page of the model lists: three a memory, and fifteen beside them."""
     assert sum(len(memories) for memories, _ in MEMORIES.values()) == 13
     assert set(FADING) == {"topic_fading", "topic_fading_of_practice"}
 
@@ -124,7 +123,7 @@ def test_no_answer_enters_its_own_or_an_earlier_prediction(history, seen) -> Non
         hinted=frozenset({1}),
     )
     before, after = features(history, seen, 1.0), features(changed, seen, 1.0)
-    assert len(before) == 3 * 13 + 16
+    assert len(before) == 3 * 13 + 15
     for name in before:
         assert before[name][:3].tolist() == after[name][:3].tolist()
     assert before["learner_1_strength"][3] != after["learner_1_strength"][3]

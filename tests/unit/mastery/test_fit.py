@@ -107,7 +107,6 @@ def test_longer_times_than_were_seen_tell_little(seed: int) -> None:
     for practice in (0, np.log1p(10)):
         slope = coefficients["topic_fading"] + coefficients["topic_fading_of_practice"] * practice
         assert -0.1 < slope * week <= 0
-    assert abs(coefficients["question_fading"] * week) < 0.1
 
 
 def test_learners_beyond_the_most_attempts(monkeypatch: pytest.MonkeyPatch) -> None:

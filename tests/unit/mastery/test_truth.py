@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ingestion.demo import study
-from ingestion.demo.ids import Floats
+from ingestion.demo.ids import Floats, Ints
+from ingestion.demo.learning import MICROSECONDS_PER_DAY
 from ingestion.demo.study import KIND
 from ingestion.demo.world import build_curriculum, build_learners
 from mastery.attempts import FOLDS, HELD_OUT_EVERY, Attempts
@@ -27,9 +28,18 @@ TODAY = date(2026, 3, 1)
 class Class:
     attempts: Attempts
     model: Model
-    truth: (
-        Floats  # by (learner, topic): right after the last attempt there, at a question of the topic's usual difficulty
+    ability: (
+        Floats  # this and the rest by (learner, topic): the logit without practice, of a question of usual difficulty
     )
+    gain: Floats
+    forgetting: Floats
+    practice: Floats  # right after the last attempt
+
+    def truth(self, days: float) -> Floats:
+        """The probability of a right answer so many days after the last attempt there."""
+        left = self.practice * np.exp(-self.forgetting * days)
+        probability: Floats = 1 / (1 + np.exp(-(self.ability + self.gain * np.log1p(left))))
+        return probability
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +64,26 @@ def learners() -> Class:
         is_held_out=learner % HELD_OUT_EVERY == 0,
         fold=learner // HELD_OUT_EVERY % FOLDS,
     )
-    remembered = np.repeat(people.gain, curriculum.topics) * np.log1p(played.answers.practice)
-    logit = people.ability.reshape(-1) + remembered - np.tile(curriculum.topic_difficulty, LEARNERS)
-    return Class(attempts, fit(attempts, TODAY), 1 / (1 + np.exp(-logit)))
+    return Class(
+        attempts,
+        fit(attempts, TODAY),
+        ability=people.ability.reshape(-1) - np.tile(curriculum.topic_difficulty, LEARNERS),
+        gain=np.repeat(people.gain, curriculum.topics),
+        forgetting=np.repeat(people.forgetting, curriculum.topics),
+        practice=played.answers.practice,
+    )
 
 
-def test_the_interval_covers_what_it_says(learners: Class) -> None:
-    """Of learners at the topic that they practised last, for a next attempt there at a question of usual difficulty."""
+@dataclass(frozen=True)
+class Asked:
+    """Of learners at the topic that they practised last: a next attempt there at a question of usual difficulty."""
+
+    predicted: Floats
+    evidence: Floats
+    pair: Ints  # position by (learner, topic)
+
+
+def asked_after(learners: Class, days: float) -> Asked:
     attempts, model = learners.attempts, learners.model
     last = np.flatnonzero(np.append(np.diff(attempts.learner) > 0, True))
     columns = ("learner", "topic", "at", "is_correct", "is_held_out", "fold")
@@ -71,17 +94,38 @@ def test_the_interval_covers_what_it_says(learners: Class) -> None:
         hint_used=np.insert(attempts.hint_used, last + 1, False),
     )
     place = last + 1 + np.arange(len(last))
-    predicted = predict(asked, model)[place]
-    evidence = 4 * topic_information(asked, seen(asked, model))[place]
-    variance = model.coefficients["interval_variance"] + model.coefficients["interval_newness"] / (1 + evidence)
-    width = np.sqrt(variance * stretch(np.log(predicted / (1 - predicted))))
-    truth = learners.truth[attempts.learner[last] * len(attempts.topic_ids) + attempts.topic[last]]
-    off = np.log(truth / (1 - truth)) - np.log(predicted / (1 - predicted))
-    covered = np.abs(off) <= 1.6448536269514722 * width
-    enough = evidence >= 3
+    asked.at[place] += int(days * MICROSECONDS_PER_DAY)
+    return Asked(
+        predicted=predict(asked, model)[place],
+        evidence=4 * topic_information(asked, seen(asked, model))[place],
+        pair=attempts.learner[last] * len(attempts.topic_ids) + attempts.topic[last],
+    )
+
+
+def test_the_interval_covers_what_it_says(learners: Class) -> None:
+    asked, coefficients = asked_after(learners, 0), learners.model.coefficients
+    logit = np.log(asked.predicted / (1 - asked.predicted))
+    variance = coefficients["interval_variance"] + coefficients["interval_newness"] / (1 + asked.evidence)
+    width = np.sqrt(variance * stretch(logit))
+    truth = learners.truth(0)[asked.pair]
+    covered = np.abs(np.log(truth / (1 - truth)) - logit) <= 1.6448536269514722 * width
+    enough = asked.evidence >= 3
     assert enough.sum() > 300
     assert 0.85 <= covered[enough].mean() <= 0.95
-    assert np.corrcoef(truth[enough], predicted[enough])[0, 1] > 0.8
+    assert np.corrcoef(truth[enough], asked.predicted[enough])[0, 1] > 0.8
+
+
+def test_recall_falls_as_it_should(learners: Class) -> None:
+    """What is left, on average, of the probability right after practice, beside what is left in truth."""
+    now = asked_after(learners, 0)
+    enough = now.evidence >= 3
+    left = 1.0
+    for days in (3, 7, 14):
+        recall = (asked_after(learners, days).predicted / now.predicted)[enough].mean()
+        truth = (learners.truth(days) / learners.truth(0))[now.pair][enough].mean()
+        assert recall < left
+        assert recall == pytest.approx(truth, abs=0.07)
+        left = recall
 
 
 def test_it_beats_the_naive_methods_and_is_calibrated(learners: Class) -> None:

@@ -75,7 +75,6 @@ def test_every_feature_of_the_third_attempt(three: Extract) -> None:
         "topic_hinted": ln2,
         "topic_fading": ln3,  # ln(1 + 1 day / 0.5)
         "topic_fading_of_practice": ln3 * ln3,
-        "question_fading": 2 * ln2,  # ln(1 + 1.5 days / 0.5)
         "topic_pause": ln2,  # right after the previous one
         "question_pause": ln3,  # two attempts since: the previous one at Q1, and that at Q2
         "question_pause_of_strength": ln3 * 0.8 / 0.66,
@@ -99,8 +98,8 @@ def test_every_feature_of_the_third_attempt(three: Extract) -> None:
         expected |= {f"question_{size}_{name}": value for name, value in memory.items()}
     assert features == {name: close(value) for name, value in expected.items()}
     assert features.keys() == FEATURES
-    # Seven memories of the learner, four of the topic, two of the question, and 16 features beside them.
-    assert len(FEATURES) == 3 * (7 + 4 + 2) + 16
+    # Seven memories of the learner, four of the topic, two of the question, and 15 features beside them.
+    assert len(FEATURES) == 3 * (7 + 4 + 2) + 15
 
 
 def test_predictions_by_hand(three: Extract) -> None:
@@ -184,7 +183,6 @@ def test_a_question_belongs_to_the_topic_of_each_attempt_and_memories_to_the_lea
     features = features_of(mine[:1], T1, Q1, mine[1].at, 0.0, 0.0, 1.0)
     assert (features["topic_attempts"], features["topic_fading"], features["topic_all_strength"]) == (0, 0, 0)
     assert features["question_attempts"] == features["learner_attempts"] == close(math.log(2))
-    assert features["question_fading"] == close(math.log(1 + 1 / 24))
 
 
 def test_attempts_at_one_instant_are_ordered_by_id(extract: Extract) -> None:

@@ -53,15 +53,54 @@ What the keyed models remember, in the schema `keyed` of the database that holds
     select * from {{ builds }} where model = '{{ name }}' order by batch desc, row_count desc nulls last limit 1
 {%- endmacro %}
 
+{#
+What the books say of this model, asked once in a run: its last build (`generation`, `batch`, `row_count`, `content_sum`; null where there is none), and
+whether that is current (`is_current`): of the code and settings of today, of producers that were not built in full since, and of no later as-of.
+#}
+{% macro keyed_standing() %}
+    {%- set known = keyed_known() -%}
+    {%- if 'standing' not in known -%}{%- do known.update({'standing': keyed_ask_standing(config.get('meta')['keyed'])}) -%}{%- endif -%}
+    {{ return(known['standing']) }}
+{% endmacro %}
+
+{% macro keyed_ask_standing(keyed) %}
+    {%- set query -%}
+        select
+            own.generation,
+            own.batch,
+            own.row_count,
+            cast(own.content_sum as string) as content_sum,
+            coalesce(own.settings = '{{ keyed_settings() }}', false)
+            {%- if keyed.get('as_of') %}
+            and coalesce(own.as_of <= (select as_of from {{ ref('int_as_of') }}), false)
+            {%- endif %}
+            {%- for producer in keyed.get('follows', {}) %}
+            and exists (
+                select 1 from ({{ keyed_last_build(producer) }}) as producer
+                inner join {{ keyed_books(this.database, 'progress') }} as progress
+                    on progress.producer = '{{ producer }}' and progress.consumer = '{{ this.identifier }}' and progress.generation = producer.generation
+            )
+            {%- endfor %} as is_current
+        from (select 1 as one) as always
+        left join ({{ keyed_last_build(this.identifier) }}) as own on true
+    {%- endset -%}
+    {{ return(run_query(query).rows[0]) }}
+{% endmacro %}
+
+{#
+What this model has found out in this run, so that it asks once: a dict of its own. It lies beside the nodes in `graph`, the one thing that the
+compilation of a model and its materialization share.
+#}
+{% macro keyed_known() %}
+    {{ return(graph.setdefault('keyed', {}).setdefault((invocation_id, this.identifier), {})) }}
+{% endmacro %}
+
 {# What a build of this model is booked as: `first` of a new generation, or the `next` batch of the current one. #}
 {% macro keyed_new_build(which) %}
-    {%- set found = run_query(
-        'select generation, batch, row_count, cast(content_sum as string) as content_sum from (' ~ keyed_last_build(this.identifier) ~ ') as last'
-    ).rows -%}
-    {%- set last = found[0] if found else {'batch': 0} -%}
+    {%- set last = keyed_standing() -%}
     {{ return({
         'generation': last['generation'] if which == 'next' else invocation_id,
-        'batch': last['batch'] + 1,
+        'batch': (last['batch'] or 0) + 1,
         'settings': keyed_settings(),
         'last': last if which == 'next' and last['row_count'] is not none else none,
     }) }}
@@ -81,10 +120,16 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 {% macro keyed_version() %}{{ return('3') }}{% endmacro %}
 
 {#
-What a model's rows depend on besides its producers: its own code, the project's settings, on the lake the contracts, and the fitted model
-of topic mastery where it reads that. As-of has a rule of its own.
+What a model's rows depend on besides its producers: its own code and declared columns, the project's settings, on the lake the contracts, and the
+fitted model of topic mastery where it reads that. As-of has a rule of its own.
 #}
 {% macro keyed_settings() %}
+    {%- set known = keyed_known() -%}
+    {%- if 'settings' not in known -%}{%- do known.update({'settings': keyed_hash_settings(config.get('meta')['keyed'])}) -%}{%- endif -%}
+    {{ return(known['settings']) }}
+{% endmacro %}
+
+{% macro keyed_hash_settings(keyed) %}
     {%- set settings = [keyed_version(), keyed_code(model.unique_id)] -%}
     {%- for name in [
         'inactivity_minutes', 'complete_scroll_depth_percent', 'abandoned_after_hours', 'hint_success_minutes', 'search_click_minutes',
@@ -93,8 +138,9 @@ of topic mastery where it reads that. As-of has a rule of its own.
     ] -%}
         {%- do settings.append(name ~ '=' ~ var(name)) -%}
     {%- endfor -%}
-    {%- for hash in contract_hashes(config.get('meta')['keyed']) -%}{%- do settings.append(hash) -%}{%- endfor -%}
-    {%- do settings.append(champion_version(config.get('meta')['keyed'])) -%}
+    {%- for column in model.columns.values() -%}{%- do settings.append(column.name ~ ' ' ~ column.data_type) -%}{%- endfor -%}
+    {%- for hash in contract_hashes(keyed) -%}{%- do settings.append(hash) -%}{%- endfor -%}
+    {%- do settings.append(champion_version(keyed)) -%}
     {{ return(local_md5(settings | join('|'))) }}
 {% endmacro %}
 
@@ -104,15 +150,20 @@ of topic mastery where it reads that. As-of has a rule of its own.
     {{ return(run_query('select max(model_version) as model_version from ' ~ source('lake', 'mastery_champion')).rows[0][0] or '') }}
 {% endmacro %}
 
-{# Books a build of the model. Where the last one's rows and sum are known, what went and came is added to them; else all is counted. #}
-{% macro keyed_book_build(relation, build) %}
+{#
+The statement that books a build of the model. Where the last one's rows and sum are known, what went and came is added to them, if anything did; else
+all is counted.
+#}
+{% macro keyed_book_build(relation, build, differs) %}
     {%- set last = build['last'] -%}
     {%- set rows -%}
-        {%- if last %}{{ last['row_count'] }} - (select count(*) from {{ keyed_temp('gone') }}) + (select count(*) from {{ keyed_temp('come') }})
+        {%- if last and not differs %}{{ last['row_count'] }}
+        {%- elif last %}{{ last['row_count'] }} - (select count(*) from {{ keyed_temp('gone') }}) + (select count(*) from {{ keyed_temp('come') }})
         {%- else %}(select count(*) from {{ relation }}){% endif -%}
     {%- endset -%}
     {%- set sum -%}
         {%- if relation.schema != 'marts' %}null
+        {%- elif last and not differs %}{{ last['content_sum'] }}
         {%- elif last %}{{ last['content_sum'] }} - {{ content_sum(relation, keyed_temp('gone')) }} + {{ content_sum(relation, keyed_temp('come')) }}
         {%- else %}{{ content_sum(relation, relation) }}{% endif -%}
     {%- endset -%}
@@ -132,7 +183,7 @@ of topic mastery where it reads that. As-of has a rule of its own.
         {{ built_now() }}
 {% endmacro %}
 
-{# Notes how far this model has taken its producers' logs. #}
+{# The statement that notes how far this model has taken its producers' logs. #}
 {% macro keyed_book_progress(keyed) %}
     insert into {{ keyed_books(this.database, 'progress') }}
     {%- for producer in keyed['follows'] %}

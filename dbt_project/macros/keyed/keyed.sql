@@ -22,51 +22,28 @@ Config, under `meta.keyed`:
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set incremental = is_keyed_run() -%}
     {%- set build = keyed_new_build('next' if incremental else 'first') -%}
+    {%- set ns = namespace(differs=not incremental) -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {%- if incremental -%}
-        {%- do keyed_take_touched(keyed) -%}
-        {%- do keyed_keep('before', keyed_own_touched_rows(keyed)) -%}
-        {%- set sql = keyed_fill_dates(compiled_code, keyed) -%}
-        {%- if config.get('contract').enforced -%}
-            {% do get_assert_columns_equivalent(sql) %}
-        {%- endif -%}
-        {%- do keyed_keep_after(sql) -%}
-        {%- do keyed_refuse_untouched() -%}
-        {%- do keyed_keep('gone', 'select * from ' ~ keyed_before() ~ ' except all select * from ' ~ keyed_temp('after')) -%}
-        {%- do keyed_keep('come', 'select * from ' ~ keyed_temp('after') ~ ' except all select * from ' ~ keyed_before()) -%}
-        {%- if keyed_differs() -%}
-            {%- do keyed_begin(build, incremental) -%}
-            {%- if keyed.get('log') -%}
-                {%- call statement('log') -%}
-                    insert into {{ keyed_log(this.identifier) }}
-                    select distinct {{ build['batch'] }}, {{ keyed['log'] | join(', ') }}
-                    from (select * from {{ keyed_temp('gone') }} union all select * from {{ keyed_temp('come') }}) as differences
-                {%- endcall -%}
-            {%- endif -%}
-            {%- do keyed_apply(target_relation) -%}
+        {%- set touched = keyed_take_touched(keyed) -%}
+        {%- if touched['keys'] -%}
+            {%- set ns.differs = keyed_compare(keyed_fill_dates(compiled_code, touched)) -%}
         {%- endif -%}
     {%- else -%}
-        {%- do keyed_begin(build, incremental) -%}
+        {%- do keyed_script('begin', keyed_begin(build, incremental)) -%}
         {%- do keyed_replace(target_relation, compiled_code) -%}
-        {%- if keyed.get('log') -%}
-            {%- call statement('log') -%}
-                create or replace table {{ keyed_log(this.identifier) }} {{ keyed_format() }} as
-                select cast(0 as bigint) as batch, {{ keyed['log'] | join(', ') }} from {{ target_relation }} limit 0
-            {%- endcall -%}
-        {%- endif -%}
     {%- endif -%}
 
-    {%- if keyed.get('follows') -%}
-        {%- call statement('progress') -%}{{ keyed_book_progress(keyed) }}{%- endcall -%}
-    {%- endif -%}
-    {%- if keyed.get('loads') -%}
-        {%- call statement('loads') -%}{{ keyed_book_loads(keyed) }}{%- endcall -%}
-    {%- endif -%}
-    {%- call statement('main') -%}{{ keyed_book_build(target_relation, build) }}{%- endcall -%}
-    {%- do keyed_persist_docs(target_relation, incremental) -%}
+    {%- set books = keyed_begin(build, incremental) if incremental and ns.differs else [] -%}
+    {%- if ns.differs and keyed.get('log') -%}{%- do books.append(keyed_write_log(keyed, target_relation, build, incremental)) -%}{%- endif -%}
+    {%- if ns.differs and incremental -%}{%- do books.extend(keyed_apply(target_relation)) -%}{%- endif -%}
+    {%- if keyed.get('follows') -%}{%- do books.append(keyed_book_progress(keyed)) -%}{%- endif -%}
+    {%- if keyed.get('loads') -%}{%- do books.extend(keyed_book_loads(keyed)) -%}{%- endif -%}
+    {%- do books.append(keyed_book_build(target_relation, build, ns.differs)) -%}
+    {%- do keyed_script('main', keyed_docs(target_relation, incremental) + books) -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {%- do adapter.commit() -%}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
@@ -78,14 +55,20 @@ Config, under `meta.keyed`:
 What engines do differently. DuckDB does all of a build in one transaction, and keeps what a build needs in temporary tables.
 #}
 
+{# Runs statements in their order; gives the rows of the last one. One call on DuckDB: dbt's own work for a call is many times that of a small statement. #}
+{% macro keyed_script(name, statements) %}{{ return(adapter.dispatch('keyed_script')(name, statements) if statements else none) }}{% endmacro %}
+{% macro default__keyed_script(name, statements) %}
+    {%- call statement(name, fetch_result=True) -%}{{ statements | join('\n;\n') }}{%- endcall -%}
+    {{ return(load_result(name).table) }}
+{% endmacro %}
+
 {# A table that this build of the model needs, and nothing after it. #}
 {% macro keyed_temp(part) %}{{ return(adapter.dispatch('keyed_temp')(part)) }}{% endmacro %}
 {% macro default__keyed_temp(part) %}{{ return('temp.' ~ this.identifier ~ '__' ~ part) }}{% endmacro %}
 
+{# The statement that makes such a table. #}
 {% macro keyed_keep(part, sql) %}{{ return(adapter.dispatch('keyed_keep')(part, sql)) }}{% endmacro %}
-{% macro default__keyed_keep(part, sql) %}
-    {%- call statement(part) -%}create or replace temp table {{ keyed_temp(part) }} as {{ sql }}{%- endcall -%}
-{% endmacro %}
+{% macro default__keyed_keep(part, sql) %}{{ return('create or replace temp table ' ~ keyed_temp(part) ~ ' as ' ~ sql) }}{% endmacro %}
 
 {# How a table is stored, where there is a choice. #}
 {% macro keyed_format() %}{{ return(adapter.dispatch('keyed_format')()) }}{% endmacro %}
@@ -104,24 +87,26 @@ What engines do differently. DuckDB does all of a build in one transaction, and 
     union all by name select * exclude (_row, {{ derived | join(', ') }}) from {{ keyed_temp('before') }}
 {%- endmacro %}
 
-{# Keeps the touched rows as the model's SQL gives them now, with the model's columns and their types. #}
+{# The statements that keep the touched rows as the model's SQL gives them now, with the model's columns and their types. #}
 {% macro keyed_keep_after(sql) %}{{ return(adapter.dispatch('keyed_keep_after')(sql)) }}{% endmacro %}
 {% macro default__keyed_keep_after(sql) %}
-    {%- do keyed_keep('after', 'select * from ' ~ this ~ ' limit 0') -%}
-    {%- call statement('after') -%}insert into {{ keyed_temp('after') }} by name {{ sql }}{%- endcall -%}
+    {{ return([
+        keyed_keep('after', 'select * from ' ~ this ~ ' limit 0'),
+        'insert into ' ~ keyed_temp('after') ~ ' by name ' ~ sql,
+    ]) }}
 {% endmacro %}
 
-{# Called before anything is changed. A transaction takes back what was changed before a crash. #}
+{# The statements before anything is changed. A transaction takes back what was changed before a crash. #}
 {% macro keyed_begin(build, incremental) %}{{ return(adapter.dispatch('keyed_begin')(build, incremental)) }}{% endmacro %}
-{% macro default__keyed_begin(build, incremental) %}{% endmacro %}
+{% macro default__keyed_begin(build, incremental) %}{{ return([]) }}{% endmacro %}
 
-{# Replaces the touched rows. #}
+{# The statements that replace the touched rows. #}
 {% macro keyed_apply(relation) %}{{ return(adapter.dispatch('keyed_apply')(relation)) }}{% endmacro %}
 {% macro default__keyed_apply(relation) %}
-    {%- call statement('apply') -%}
-        delete from {{ relation }} where rowid in (select _row from {{ keyed_temp('before') }});
-        insert into {{ relation }} by name select * from {{ keyed_temp('after') }}
-    {%- endcall -%}
+    {{ return([
+        'delete from ' ~ relation ~ ' where rowid in (select _row from ' ~ keyed_temp('before') ~ ')',
+        'insert into ' ~ relation ~ ' by name select * from ' ~ keyed_temp('after'),
+    ]) }}
 {% endmacro %}
 
 {# Builds the model in full. #}
@@ -134,23 +119,41 @@ What engines do differently. DuckDB does all of a build in one transaction, and 
     {%- call statement('replace') -%}{{ create_table_as(False, relation, sql) }}{%- endcall -%}
 {% endmacro %}
 
-{% macro keyed_persist_docs(relation, incremental) %}{{ return(adapter.dispatch('keyed_persist_docs')(relation, incremental)) }}{% endmacro %}
-{% macro default__keyed_persist_docs(relation, incremental) %}{% do persist_docs(relation, model) %}{% endmacro %}
+{# The statements that write the descriptions on the table and its columns. The contract sees to it that these are all there. #}
+{% macro keyed_docs(relation, incremental) %}{{ return(adapter.dispatch('keyed_docs')(relation, incremental)) }}{% endmacro %}
+{% macro default__keyed_docs(relation, incremental) %}
+    {%- set comments = [] -%}
+    {%- if config.persist_relation_docs() -%}
+        {%- do comments.append('comment on table ' ~ relation ~ ' is ' ~ duckdb_escape_comment(model.description)) -%}
+    {%- endif -%}
+    {%- if config.persist_column_docs() -%}
+        {%- for column in model.columns.values() -%}
+            {%- do comments.append('comment on column ' ~ relation ~ '.' ~ adapter.quote(column.name) ~ ' is ' ~ duckdb_escape_comment(column.description)) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(comments) }}
+{% endmacro %}
 
 
 {#
 What they share.
 #}
 
-{# The touched keys, and the dates to read for them. #}
+{#
+Keeps the touched keys, the dates to read for them, and the model's own rows of these keys. Gives how many keys there are
+(`keys`), and the span of the dates (`first_date`, `last_date`), an empty one where there are none.
+#}
 {% macro keyed_take_touched(keyed) %}
     {%- set date = keyed.get('date') -%}
     {%- set found = keyed_temp('found') -%}
-    {%- do keyed_keep('found', keyed_touched_sql(keyed)) -%}
-    {%- do keyed_keep(
-        'touched',
-        'select distinct ' ~ keyed['key'] | join(', ') ~ ' from ' ~ found ~ ' where ' ~ keyed['key'] | join(' is not null and ') ~ ' is not null'
-    ) -%}
+    {%- set statements = [
+        keyed_keep('found', keyed_touched_sql(keyed)),
+        keyed_keep(
+            'touched',
+            'select distinct ' ~ keyed['key'] | join(', ') ~ ' from ' ~ found ~ ' where ' ~ keyed['key'] | join(' is not null and ') ~ ' is not null'
+        ),
+    ] -%}
+    {%- set counts = 'select (select count(*) from ' ~ keyed_temp('touched') ~ ') as keys' -%}
     {%- if date -%}
         {%- set dates = ['select ' ~ date ~ ' from ' ~ found ~ ' where ' ~ date ~ ' is not null'] -%}
         {%- if date not in keyed['key'] -%}
@@ -160,18 +163,52 @@ What they share.
                 ) -%}
             {%- endfor -%}
         {%- endif -%}
-        {%- do keyed_keep('dates', 'select distinct ' ~ date ~ ' from (' ~ dates | join(' union all ') ~ ') as dates') -%}
+        {%- do statements.append(keyed_keep('dates', 'select distinct ' ~ date ~ ' from (' ~ dates | join(' union all ') ~ ') as dates')) -%}
+        {%- set counts = counts
+            ~ ", cast(coalesce(min(" ~ date ~ "), date '2000-01-02') as string) as first_date"
+            ~ ", cast(coalesce(max(" ~ date ~ "), date '2000-01-01') as string) as last_date from " ~ keyed_temp('dates') -%}
     {%- endif -%}
+    {%- do statements.extend([keyed_keep('before', keyed_own_touched_rows(keyed)), counts]) -%}
+    {{ return(keyed_script('touched', statements).rows[0]) }}
 {% endmacro %}
 
-{# The compiled model with the span of the touched dates in it (see `touched_rows`); an empty span where nothing is touched. #}
-{% macro keyed_fill_dates(sql, keyed) %}
+{# The compiled model with the span of the touched dates in it (see `touched_rows`). #}
+{% macro keyed_fill_dates(sql, touched) %}
     {%- if keyed_first_date() not in sql -%}{{ return(sql) }}{%- endif -%}
-    {%- set span = run_query(
-        "select cast(coalesce(min(" ~ keyed['date'] ~ "), date '2000-01-02') as string) as first_date,"
-        ~ " cast(coalesce(max(" ~ keyed['date'] ~ "), date '2000-01-01') as string) as last_date from " ~ keyed_temp('dates')
-    ).rows[0] -%}
-    {{ return(sql | replace(keyed_first_date(), span[0]) | replace(keyed_last_date(), span[1])) }}
+    {{ return(sql | replace(keyed_first_date(), touched['first_date']) | replace(keyed_last_date(), touched['last_date'])) }}
+{% endmacro %}
+
+{#
+Computes the touched rows anew and keeps what went and what came. Gives whether anything differs.
+Recomputing a key must not touch another one: such a row would stand twice, or change without anyone being told.
+#}
+{% macro keyed_compare(sql) %}
+    {%- set found = keyed_script('compared', keyed_keep_after(sql) + [
+        keyed_keep('gone', 'select * from ' ~ keyed_before() ~ ' except all select * from ' ~ keyed_temp('after')),
+        keyed_keep('come', 'select * from ' ~ keyed_temp('after') ~ ' except all select * from ' ~ keyed_before()),
+        'select (select count(*) from ' ~ keyed_temp('after') ~ ' as read anti join ' ~ keyed_temp('touched') ~ ' as touched on ' ~ is_touched() ~ ') as stray,'
+        ~ ' (select count(*) from ' ~ keyed_temp('gone') ~ ') + (select count(*) from ' ~ keyed_temp('come') ~ ') as differences',
+    ]).rows[0] -%}
+    {%- if found['stray'] -%}
+        {{ exceptions.raise_compiler_error(
+            this.identifier ~ ' emits ' ~ found['stray'] ~ ' rows outside its touched keys: read through touched_rows()'
+        ) }}
+    {%- endif -%}
+    {{ return(found['differences'] > 0) }}
+{% endmacro %}
+
+{# The statement that writes the change log: what went and came; of a full build nothing, for all may have changed. #}
+{% macro keyed_write_log(keyed, relation, build, incremental) %}
+    {%- if incremental -%}
+        {{ return(
+            'insert into ' ~ keyed_log(this.identifier) ~ ' select distinct ' ~ build['batch'] ~ ', ' ~ keyed['log'] | join(', ')
+            ~ ' from (select * from ' ~ keyed_temp('gone') ~ ' union all select * from ' ~ keyed_temp('come') ~ ') as differences'
+        ) }}
+    {%- endif -%}
+    {{ return(
+        'create or replace table ' ~ keyed_log(this.identifier) ~ ' ' ~ keyed_format()
+        ~ ' as select cast(0 as bigint) as batch, ' ~ keyed['log'] | join(', ') ~ ' from ' ~ relation ~ ' limit 0'
+    ) }}
 {% endmacro %}
 
 {% macro keyed_touched_sql(keyed) %}
@@ -192,20 +229,4 @@ What they share.
     select read.*{{ keyed_row() }} from {{ this }} as read
     semi join {{ keyed_temp('touched') }} as touched on {{ is_touched() }}
     {%- if keyed.get('date') and not keyed.get('dates_in') %} where read.{{ keyed['date'] }} in (select {{ keyed['date'] }} from {{ keyed_temp('dates') }}){% endif -%}
-{% endmacro %}
-
-{# Recomputing a key must not touch another one: such a row would stand twice, or change without anyone being told. #}
-{% macro keyed_refuse_untouched() %}
-    {%- set stray = run_query(
-        'select count(*) as rows from ' ~ keyed_temp('after') ~ ' as read anti join ' ~ keyed_temp('touched') ~ ' as touched on ' ~ is_touched()
-    ).rows[0][0] -%}
-    {%- if stray -%}
-        {{ exceptions.raise_compiler_error(this.identifier ~ ' emits ' ~ stray ~ ' rows outside its touched keys: read through touched_rows()') }}
-    {%- endif -%}
-{% endmacro %}
-
-{% macro keyed_differs() %}
-    {{ return(run_query(
-        'select count(*) as rows from (select 1 as one from ' ~ keyed_temp('gone') ~ ' union all select 1 as one from ' ~ keyed_temp('come') ~ ') as differences'
-    ).rows[0][0] > 0) }}
 {% endmacro %}

@@ -14,17 +14,24 @@ both ways. New, changed and withdrawn dates alike turn up as unapplied, and only
     (select system, stream, extract_date, load_id from {{ keyed_books(this.database, 'applied_loads') }} where model = '{{ this.identifier }}')
 {%- endmacro %}
 
-{# Notes which loads this model has applied. #}
+{# The statements that note which loads this model has applied. #}
 {% macro keyed_book_loads(keyed) %}{{ return(adapter.dispatch('keyed_book_loads')(keyed)) }}{% endmacro %}
 {% macro default__keyed_book_loads(keyed) %}
-    delete from {{ keyed_books(this.database, 'applied_loads') }} where model = '{{ this.identifier }}';
-    insert into {{ keyed_books(this.database, 'applied_loads') }}
-    select '{{ this.identifier }}', system, stream, extract_date, load_id from {{ loads_of(keyed) }} as loads
+    {%- set book = keyed_books(this.database, 'applied_loads') -%}
+    {{ return([
+        "delete from " ~ book ~ " where model = '" ~ this.identifier ~ "'",
+        "insert into " ~ book ~ " select '" ~ this.identifier ~ "', system, stream, extract_date, load_id from " ~ loads_of(keyed) ~ " as loads",
+    ]) }}
 {% endmacro %}
 
 {# {stream: [extract dates]} whose load in the lake is not the one that the model has applied. #}
 {% macro unapplied_dates() %}
-    {%- set keyed = config.get('meta')['keyed'] -%}
+    {%- set known = keyed_known() -%}
+    {%- if 'unapplied_dates' not in known -%}{%- do known.update({'unapplied_dates': find_unapplied_dates(config.get('meta')['keyed'])}) -%}{%- endif -%}
+    {{ return(known['unapplied_dates']) }}
+{% endmacro %}
+
+{% macro find_unapplied_dates(keyed) %}
     {%- set applied = keyed_applied_loads() -%}
     {%- set dates = {} -%}
     {%- for system, stream in keyed['loads'] -%}{%- do dates.update({stream: []}) -%}{%- endfor -%}

@@ -52,21 +52,5 @@ a producer was built in full since, or as-of moved backward for a model that dep
 #}
 {% macro is_keyed_run() %}{{ return(adapter.dispatch('is_keyed_run')() if execute else false) }}{% endmacro %}
 {% macro default__is_keyed_run() %}
-    {%- if should_full_refresh() or load_cached_relation(this) is none -%}{{ return(false) }}{%- endif -%}
-    {%- set keyed = config.get('meta')['keyed'] -%}
-    {%- set conditions -%}
-        exists (
-            select 1 from ({{ keyed_last_build(this.identifier) }}) as own
-            where own.settings = '{{ keyed_settings() }}'
-            {%- if keyed.get('as_of') %} and own.as_of <= (select as_of from {{ ref('int_as_of') }}){% endif %}
-        )
-        {%- for producer in keyed.get('follows', {}) %}
-        and exists (
-            select 1 from ({{ keyed_last_build(producer) }}) as producer
-            inner join {{ keyed_books(this.database, 'progress') }} as progress
-                on progress.producer = '{{ producer }}' and progress.consumer = '{{ this.identifier }}' and progress.generation = producer.generation
-        )
-        {%- endfor %}
-    {%- endset -%}
-    {{ return(run_query('select ' ~ conditions).rows[0][0]) }}
+    {{ return(not should_full_refresh() and load_cached_relation(this) is not none and keyed_standing()['is_current']) }}
 {% endmacro %}

@@ -62,8 +62,16 @@ The books are only ever appended to while models are built: two threads that cha
 
 {% macro spark__keyed_temp(part) %}{{ return('keyed_temp.' ~ this.identifier ~ '__' ~ part) }}{% endmacro %}
 
+{# A call takes one statement here. #}
+{% macro spark__keyed_script(name, statements) %}
+    {%- for sql in statements -%}
+        {%- call statement(name, fetch_result=loop.last) -%}{{ sql }}{%- endcall -%}
+    {%- endfor -%}
+    {{ return(load_result(name).table) }}
+{% endmacro %}
+
 {% macro spark__keyed_keep(part, sql) %}
-    {%- call statement(part) -%}create or replace table {{ keyed_temp(part) }} {{ keyed_format() }} as {{ sql }}{%- endcall -%}
+    {{ return('create or replace table ' ~ keyed_temp(part) ~ ' ' ~ keyed_format() ~ ' as ' ~ sql) }}
 {% endmacro %}
 
 {% macro spark__keyed_format() %}using delta {{ options_clause() }}{% endmacro %}
@@ -77,22 +85,22 @@ The books are only ever appended to while models are built: two threads that cha
     union all select {{ adapter.get_columns_in_relation(this) | map(attribute='name') | reject('in', derived) | join(', ') }} from {{ keyed_temp('before') }}
 {%- endmacro %}
 
-{% macro spark__keyed_keep_after(sql) %}{% do keyed_keep('after', sql) %}{% endmacro %}
+{% macro spark__keyed_keep_after(sql) %}{{ return([keyed_keep('after', sql)]) }}{% endmacro %}
 
 {% macro spark__keyed_applied_loads() %}{{ return(keyed_books(none, this.identifier ~ '__loads')) }}{% endmacro %}
 {% macro spark__keyed_book_loads(keyed) %}
-    create or replace table {{ keyed_applied_loads() }} {{ keyed_format() }} as select * from {{ loads_of(keyed) }} as loads
+    {{ return(['create or replace table ' ~ keyed_applied_loads() ~ ' ' ~ keyed_format() ~ ' as select * from ' ~ loads_of(keyed) ~ ' as loads']) }}
 {% endmacro %}
 
 {% macro spark__keyed_begin(build, incremental) %}
-    {%- call statement('begin') -%}{{ keyed_builds_row(build, build['settings'] if incremental else '', 'null', 'null') }}{%- endcall -%}
+    {{ return([keyed_builds_row(build, build['settings'] if incremental else '', 'null', 'null')]) }}
 {% endmacro %}
 
 {# One statement: the rows of the touched keys go, whichever they are, and the new ones come. #}
 {% macro spark__keyed_apply(relation) %}
     {%- set key = config.get('meta')['keyed']['key'] -%}
     {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-    {%- call statement('apply') -%}
+    {%- set merge -%}
         merge into {{ relation }} as read
         using (
             select {{ columns | join(', ') }}, false as _goes from {{ keyed_temp('after') }}
@@ -102,7 +110,8 @@ The books are only ever appended to while models are built: two threads that cha
         on touched._goes and {{ is_touched() }}
         when matched then delete
         when not matched and not touched._goes then insert ({{ columns | join(', ') }}) values (touched.{{ columns | join(', touched.') }})
-    {%- endcall -%}
+    {%- endset -%}
+    {{ return([merge]) }}
 {% endmacro %}
 
 {% macro spark__keyed_replace(relation, sql) %}
@@ -115,4 +124,7 @@ The books are only ever appended to while models are built: two threads that cha
 {% endmacro %}
 
 {# A statement for each column: what a full build has said stays. #}
-{% macro spark__keyed_persist_docs(relation, incremental) %}{% if not incremental %}{% do persist_docs(relation, model) %}{% endif %}{% endmacro %}
+{% macro spark__keyed_docs(relation, incremental) %}
+    {%- if not incremental -%}{%- do persist_docs(relation, model) -%}{%- endif -%}
+    {{ return([]) }}
+{% endmacro %}

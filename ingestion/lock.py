@@ -16,6 +16,9 @@ from filelock import FileLock, Timeout
 
 from ingestion.home import Home
 
+# Tells the processes that the writer starts that they write on its behalf.
+_ON_BEHALF = "DAYBOOK_WRITER"
+
 _POLL_SECONDS = 0.2
 _REPORT_SECONDS = 10.0
 
@@ -57,6 +60,7 @@ def writer_lock(
             _holder_path(home).write_text(
                 json.dumps({"what": what, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
             )
+            os.environ[_ON_BEHALF] = str(os.getpid())
         held.entered += 1
     try:
         yield
@@ -64,8 +68,14 @@ def writer_lock(
         with held.guard:
             held.entered -= 1
             if held.entered == 0:
+                os.environ.pop(_ON_BEHALF, None)
                 _holder_path(home).unlink(missing_ok=True)
                 held.lock.release()
+
+
+def writes_on_behalf() -> bool:
+    """Whether this process was started by the writer: the lock is held for it already."""
+    return os.environ.get(_ON_BEHALF, str(os.getpid())) != str(os.getpid())
 
 
 def writer(home: Home) -> str:

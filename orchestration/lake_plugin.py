@@ -1,18 +1,32 @@
-"""The dbt-duckdb plugin through which dbt reads the raw lake: views that leave nothing behind in the warehouse."""
+"""The dbt-duckdb plugin of the project: dbt reads the raw lake through it, and is the one writer while it runs.
+
+The lake appears as views that leave nothing behind in the warehouse. A dbt that somebody starts by hand waits for a
+night that is under way, and a night for it: DuckDB itself would fail one of them with a lock error.
+"""
 
 from __future__ import annotations
 
+import weakref
+from contextlib import ExitStack
 from typing import Any
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
 from ingestion.home import Home
 from ingestion.lake import attach_lake
+from ingestion.lock import writer_lock, writes_on_behalf
 
 
 class Plugin(BasePlugin):
-    """Attaches the lake to each connection that dbt opens."""
+    """Attaches the lake to the connection that dbt opens, and holds the writer lock while that is open."""
+
+    def initialize(self, config: dict[str, Any]) -> None:
+        """Called by dbt-duckdb before it opens a database. Whoever holds the database waits for nothing else."""
+        self._held = ExitStack()
+        if not writes_on_behalf():
+            self._held.enter_context(writer_lock(Home.from_env(), "dbt, started by hand"))
 
     def configure_connection(self, conn: Any) -> None:
         """Called by dbt-duckdb with the new DuckDB connection."""
+        weakref.finalize(conn, self._held.close)
         attach_lake(conn, Home.from_env())

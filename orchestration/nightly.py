@@ -27,6 +27,7 @@ from orchestration.checks import MASTERY_MODEL, stream_key
 from orchestration.databases import Row, mart_rows, working_books
 from orchestration.definitions import build_defs
 from orchestration.engines import EngineResource
+from orchestration.history import keep_history_open
 from orchestration.instance import bury_dead_runs, prepare_instance
 from orchestration.jobs import JOBS, LOAD, MASTERY, REBUILD, TRANSFORM, load_config
 from orchestration.partitions import DateRange
@@ -327,6 +328,7 @@ def _say(line: str) -> None:
 @contextmanager
 def _quiet(home: Home) -> Iterator[Progress]:
     """Give stdout to the progress lines alone. dbt's own lines go to the run's log."""
+    keep_history_open()
     progress = Progress(sys.stdout)
     with (home.root / "dagster" / "nightly.log").open("w") as log, redirect_stdout(log):
         yield progress

@@ -22,6 +22,7 @@ from dagster_dbt import DbtCliResource, DbtProject
 
 from ingestion.home import Home
 from ingestion.lock import writer_lock
+from orchestration.history import keep_history_open
 
 _log = logging.getLogger("daybook")
 
@@ -50,6 +51,7 @@ class Writer(HomeResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         """Take the lock for as long as the run lasts."""
+        keep_history_open()
         run = context.run
         what = f"the run {run.run_id[:8]} of {run.job_name}" if run else "a Dagster run"
         if run and context.instance:

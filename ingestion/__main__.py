@@ -1,4 +1,4 @@
-"""The command line of the lake: `python -m ingestion load | status | verify | erase`.
+"""The command line of the lake: `python -m ingestion load | status | verify | show | erase`.
 
 What belongs here: arguments and what is printed. `python -m ingestion.demo` writes demo extracts.
 """
@@ -18,6 +18,7 @@ from ingestion.home import Home
 from ingestion.ledger import Load
 from ingestion.load import Loader, pending
 from ingestion.lock import writer_lock
+from ingestion.show import difference, find_place, show_row
 
 # Of an extract with so many rows, what is read is told while it is read.
 _LARGE = 100_000
@@ -35,6 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     load.add_argument("--to", dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD", help="last extract date")
     commands.add_parser("status", help="what was loaded, what is not loaded yet, what failed")
     commands.add_parser("verify", help="compare the ledger with the rows in the lake")
+    show = commands.add_parser("show", help="a row as it lies in the landing zone; personal data may be in it")
+    show.add_argument("file", help="<system>/<YYYY-MM-DD>/<name>")
+    show.add_argument("line", type=int, help="its line, or its number in a CSV (after the header) or Parquet file")
+    show.add_argument("batch_index", type=int, nargs="?", help="one event of a batch, by its index from 0")
     commands.add_parser("erase", help="take a person out of the lake, for good").add_argument("subject_id")
     chosen = parser.parse_args(arguments)
     home = Home.from_env()
@@ -44,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _status(home)
     if chosen.command == "verify":
         return _verify(home)
+    if chosen.command == "show":
+        return _show(home, chosen.file, chosen.line, chosen.batch_index)
     return _erase(home, chosen.subject_id)
 
 
@@ -107,6 +114,22 @@ def _verify(home: Home) -> int:
         print(f"{place}: {found.what} is {found.ledger:,} in the ledger, {found.lake:,} in the lake ({found.load_id})")
     print("the ledger and the lake agree" if not differences else f"{len(differences)} differences")
     return 1 if differences else 0
+
+
+def _show(home: Home, file: str, line: int, batch_index: int | None) -> int:
+    try:
+        place = find_place(home, file)
+        differs = difference(home, place)
+        row = show_row(place, line, batch_index)
+    except ExtractError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(row.raw)
+    if row.document not in (None, row.raw):
+        print(row.document)
+    if differs:
+        print(f"{differs}; the row may be another one than was loaded", file=sys.stderr)
+    return 1 if differs else 0
 
 
 def _erase(home: Home, subject_id: str) -> int:

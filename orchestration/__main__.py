@@ -1,6 +1,6 @@
-"""The command line: `python -m orchestration nightly | rebuild | mastery | parity | ui`.
+"""The command line: `python -m orchestration nightly | rebuild | mastery | parity | trace | ui`.
 
-What belongs here: arguments. What does not: what the commands do (`nightly`).
+What belongs here: arguments. What does not: what the commands do (`nightly`, `parity`, `trace`).
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--champion", metavar="VERSION", help="fit nothing: make this model, which the lake keeps, the champion again"
     )
     commands.add_parser("parity", help="build the same lake on DuckDB and on Spark, and compare every mart")
+    trace = commands.add_parser("trace", help="the rows in the landing zone that a number of a mart is made of")
+    trace.add_argument(
+        "number", metavar="MART[.COLUMN]", help="runs its query of docs/guides/trace.md; - runs one from standard input"
+    )
+    trace.add_argument(
+        "key", nargs="*", type=_pair, metavar="COLUMN=VALUE", help="which row of the mart; $COLUMN in the query"
+    )
+    trace.add_argument("--csv", action="store_true", help="print every row, as CSV")
     ui = commands.add_parser("ui", help="Dagster's UI and daemon")
     ui.add_argument("--host", default="127.0.0.1")
     ui.add_argument("--port", default=3000, type=int)
@@ -50,6 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
         from orchestration.parity import parity
 
         return parity(home)
+
+    if given.command == "trace":
+        from orchestration.trace import show_trace
+
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # what is printed may go to head, or to less
+        return show_trace(home, given.number, dict(given.key), as_csv=given.csv)
 
     from orchestration import nightly as night  # Dagster takes seconds to import: not for a wrong argument
 
@@ -76,6 +90,13 @@ def _ui(home: Home, host: str, port: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # In place of this process, so that a signal to it reaches Dagster.
     os.execv(sys.executable, command)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=VALUE")
+    return name, value
 
 
 def _date(text: str) -> date | None:

@@ -5,7 +5,7 @@ What belongs here: connections and rows. What does not: what the rows mean (`che
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,8 +107,8 @@ def _of_mart(database: Path, mart: str, query: str) -> list[Row]:
         return rows_of(con, query) if found else []
 
 
-def rows_of(con: Connection, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+def rows_of(con: Connection, query: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Row]:
     """The rows of a query by column name."""
-    cursor = con.execute(query, list(parameters))
+    cursor = con.execute(query, parameters)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

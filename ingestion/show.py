@@ -1,0 +1,101 @@
+"""A row of the landing zone as it lies there, found by its file and line as lake and quarantine name them.
+
+What belongs here: the row, and whether its file is still the one that was loaded. What does not: what became of the row
+(`ledger`, and the warehouse).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow.compute as pc
+
+from ingestion.contract import Stream, load_contracts
+from ingestion.extracts import ExtractError, RecordedFile, sha256_of, stream_of
+from ingestion.home import Home
+from ingestion.ledger import active_loads
+from ingestion.readers import UnreadableFile, read_documents
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """A row as it lies, and as the JSON document that it was judged as; None where it is malformed."""
+
+    raw: str
+    document: str | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file of the landing zone, by what its name says."""
+
+    path: Path
+    stream: Stream
+    extract_date: date
+
+    def __str__(self) -> str:
+        """The file as lake and messages name it: relative to the landing zone."""
+        return "/".join(self.path.parts[-3:])
+
+
+def find_place(home: Home, file: str) -> Place:
+    """The place that `<system>/<YYYY-MM-DD>/<name>` names, whether or not a file lies there. Raises ExtractError."""
+    try:
+        system, day, name = file.split("/")
+        extract_date = date.fromisoformat(day)
+        contract = load_contracts()[system]
+        stream = stream_of(name, [stream.name for stream in contract.streams])
+    except (ValueError, KeyError):
+        stream = None
+    if stream is None:
+        raise ExtractError(f"{file}: not the name of an extract's file, <system>/<YYYY-MM-DD>/<stream>*")
+    return Place(home.landing / system / day / name, contract.stream(stream), extract_date)
+
+
+def show_row(place: Place, line: int, batch_index: int | None = None) -> ShownRow:
+    """A row by its line (or number, in CSV and Parquet), or one event of a batch by its index. Raises ExtractError."""
+    try:
+        with duckdb.connect() as con:
+            for piece in read_documents(con, place.stream, place.path):
+                at = pc.index(piece["source_line"], line).as_py()
+                if at >= 0:
+                    found = ShownRow(piece["raw"][at].as_py(), piece["doc"][at].as_py())
+                    return found if batch_index is None else _event_of(con, place, line, found, batch_index)
+    except UnreadableFile as error:
+        raise ExtractError(f"{place}: {error}") from error
+    raise ExtractError(f"{place}: there is no row {line}")
+
+
+def difference(home: Home, place: Place) -> str | None:
+    """What tells the file from the one that was loaded, None where nothing does.
+
+    Raises ExtractError if the file is gone.
+    """
+    load = active_loads(home).get((place.stream.system, place.stream.name, place.extract_date))
+    recorded = {file.name: file for file in load.file_set} if load else {}
+    loaded = recorded.get(place.path.name)
+    if not place.path.exists():
+        kept = f"; the lake keeps what load {load.load_id} took from it" if load and loaded else ""
+        raise ExtractError(f"{place}: no such file{kept}")
+    if load is None or loaded is None:
+        return f"{place}: no load took this file"
+    return None if _is_same(place.path, loaded) else f"{place}: changed since load {load.load_id} took it"
+
+
+def _is_same(path: Path, loaded: RecordedFile) -> bool:
+    now = path.stat()
+    return now.st_size == loaded.size and (now.st_mtime_ns == loaded.modified_ns or sha256_of(path) == loaded.sha256)
+
+
+def _event_of(con: duckdb.DuckDBPyConnection, place: Place, line: int, row: ShownRow, index: int) -> ShownRow:
+    """One event of a batch. Of any other row there is one event: the row."""
+    if place.stream.list_field is None or row.document is None:
+        return row
+    path = f"$.{place.stream.list_field}[{index}]"
+    ((event,),) = con.execute("select json_extract(?::json, ?)::varchar", [row.document, path]).fetchall()
+    if event is None:
+        raise ExtractError(f"{place}: row {line} has no event {index}; the first one is 0")
+    return ShownRow(event, event)

@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export DAYBOOK_HOME ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup spark nightly rebuild mastery parity ui demo test check format lock clean
+.PHONY: help setup spark nightly rebuild mastery parity ui demo test soak check format lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ demo: setup ## Write demo extracts (ARGS="--learners 1000 --days 60")
 
 test: setup $(if $(JAVA),$(SPARK)) ## Run all tests; those of Spark where there is Java
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
+
+soak: setup ## The long proof, about an hour: random histories, kills, hostile files (ARGS="--kills 10 --seed 7")
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 check: setup ## Formatters, linters, types, SQL lint: what CI runs before the tests
 	@$(BIN)/ruff format --check .

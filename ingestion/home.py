@@ -7,6 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+# A night begins with so much room on the disk, beside what a second copy of the marts takes: the smallest one needs it.
+_ROOM = 64_000_000  # bytes
+
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -65,6 +68,21 @@ class Home:
     def writer_lock(self) -> Path:
         """Held by whoever writes the lake or the warehouse."""
         return self.work / "writer.lock"
+
+    def why_unwritable(self) -> str | None:
+        """Why nothing can be written here: a permission that is missing, or a full disk; None where all is well."""
+        there = [self.lake, self.work, self.published.parent, self.root / "dagster"]
+        files = [*self.work.glob("*.duckdb"), *self.work.glob("*.wal")]
+        above = next(path for path in (self.root, *self.root.parents) if path.exists())
+        for path in (above, *(path for path in [*there, *files] if path.exists())):
+            if not os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0)):
+                return f"{path}: this user has no permission to write there"
+        needed = _ROOM + (self.marts.stat().st_size if self.marts.exists() else 0)
+        free = shutil.disk_usage(above).free
+        if free < needed:
+            room = f"{free / 1e6:,.0f} MB are free, {needed / 1e6:,.0f} MB are needed"
+            return f"{above}: the disk is full, or nearly: {room}"
+        return None
 
     def drop_models(self) -> None:
         """Delete every model, of every engine; the next build makes them anew. Whoever calls holds the writer lock."""

@@ -65,15 +65,23 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # what is printed may go to head, or to less
         return show_trace(home, given.number, dict(given.key), as_csv=given.csv)
 
+    if given.command == "nightly" and given.first and given.last and given.first > given.last:
+        parser.error(f"--from {given.first} is later than --to {given.last}")
     from orchestration import nightly as night  # Dagster takes seconds to import: not for a wrong argument
 
-    if given.command == "rebuild":
-        return night.rebuild(home)
-    if given.command == "mastery":
-        return night.mastery(home, given.champion)
-    if given.first and given.last and given.first > given.last:
-        parser.error(f"--from {given.first} is later than --to {given.last}")
-    return night.nightly(home, given.first, given.last)
+    try:
+        if given.command == "rebuild":
+            return night.rebuild(home)
+        if given.command == "mastery":
+            return night.mastery(home, given.champion)
+        return night.nightly(home, given.first, given.last)
+    except Exception:
+        # Whatever wrote last met it first, Dagster's history of runs as a rule, and says so in a page of its own.
+        trouble = home.why_unwritable()
+        if trouble is None:
+            raise
+        print(f"make {given.command}: {trouble}. What is published is as it was; run it again when that is mended")
+        return 1
 
 
 def _ui(home: Home, host: str, port: int) -> NoReturn:

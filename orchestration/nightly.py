@@ -148,8 +148,8 @@ def mastery(home: Home, champion: str | None = None) -> int:
 
 
 def _can_build(home: Home) -> bool:
-    """Whether the engine is there; if not, say what is missing before anything is loaded."""
-    missing = EngineResource().why_unavailable(home)
+    """Whether the engine and room to write are there; if not, say what is missing before anything is loaded."""
+    missing = home.why_unwritable() or EngineResource().why_unavailable(home)
     if missing:
         _say(missing)
     return missing is None

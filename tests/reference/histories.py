@@ -239,7 +239,13 @@ class History:
     """A random history: iterate over its nights; `rows()` and `loads()` speak of landing after the newest one."""
 
     def __init__(
-        self, seed: int, nights: int = 10, snapshots: bool = False, rejects: bool = True, learners: int = 3
+        self,
+        seed: int,
+        nights: int = 10,
+        snapshots: bool = False,
+        rejects: bool = True,
+        learners: int = 3,
+        first_date: date = FIRST_DATE,
     ) -> None:
         """Set up the world of a seed.
 
@@ -249,6 +255,7 @@ class History:
             snapshots: Whether the study system's reference streams have files, too.
             rejects: Whether some rows break their contract.
             learners: How many learners there are. More than three also sit exams, where each answers most questions.
+            first_date: Around which date the history begins.
         """
         self.learners = learners
         self.seed = seed
@@ -256,7 +263,7 @@ class History:
         self.snapshots = snapshots
         self.rejects = rejects
         self._night: Night | None = None
-        self._author = _Author(random.Random(seed), snapshots, rejects, learners)
+        self._author = _Author(random.Random(seed), snapshots, rejects, learners, first_date)
         self._iterator = self._generate()
 
     def __iter__(self) -> Iterator[Night]:
@@ -270,6 +277,11 @@ class History:
 
     def loads(self) -> list[Load]:
         return [] if self._night is None else self._night.loads()
+
+    def written(self) -> list[tuple[str, str, Line]]:
+        """What the systems have said so far, each thing once and whether or not a file has it: system, stream, line."""
+        author = self._author
+        return [(system, stream, author.line(system, stream, document)) for system, stream, document in author.written]
 
     def champion(self) -> Model:
         """A mastery model that knows some of this world's questions and topics."""
@@ -285,9 +297,16 @@ class History:
             yield self._night
 
 
-def history(seed: int, nights: int = 10, snapshots: bool = False, rejects: bool = True, learners: int = 3) -> History:
+def history(
+    seed: int,
+    nights: int = 10,
+    snapshots: bool = False,
+    rejects: bool = True,
+    learners: int = 3,
+    first_date: date = FIRST_DATE,
+) -> History:
     """The random history of a seed; iterate over it for its nights."""
-    return History(seed, nights, snapshots, rejects, learners)
+    return History(seed, nights, snapshots, rejects, learners, first_date)
 
 
 # --- the author -----------------------------------------------------------------------------------------------------
@@ -301,7 +320,7 @@ def limit(extract_date: date) -> datetime:
 class _Author:
     """Writes the nights of one history: scripts of learners become documents, which wait until a file takes them."""
 
-    def __init__(self, rng: random.Random, snapshots: bool, rejects: bool, learners: int) -> None:
+    def __init__(self, rng: random.Random, snapshots: bool, rejects: bool, learners: int, first_date: date) -> None:
         self.rng = rng
         self.snapshots = snapshots
         self.rejects = rejects
@@ -318,8 +337,10 @@ class _Author:
         self.numbers = itertools.count(1)  # for ids that are opaque text
         # Documents that no file has taken yet, with the earliest extract date that may.
         self.waiting: dict[tuple[str, str], list[tuple[date, dict[str, Any]]]] = {}
+        self.written: list[tuple[str, str, dict[str, Any]]] = []  # every document, as it was written first
         self.files: Files = {}
-        self.cursor = FIRST_DATE - DAY
+        self.first_date = first_date
+        self.cursor = first_date - DAY
         self.changed: set[Name] = set()
         self.removed: set[Name] = set()
         self.story: list[str] = []
@@ -350,6 +371,7 @@ class _Author:
         if self.chance(0.85):
             first = max(first, earliest.date())
         self.waiting.setdefault((system, stream), []).append((first, document))
+        self.written.append((system, stream, document))
 
     def some_question(self) -> str:
         """A question; the first three are the popular ones."""
@@ -890,7 +912,7 @@ class _Author:
         day = self.cursor
         if index > 1 and self.chance(0.2):
             # A date out of order: one that was skipped, or one long before.
-            day = FIRST_DATE + rng.randint(-3, max((self.cursor - FIRST_DATE).days, 0)) * DAY
+            day = self.first_date + rng.randint(-3, max((self.cursor - self.first_date).days, 0)) * DAY
         for _ in range(rng.randint(4, 8)):
             self.study_script(day - rng.choice((0, 0, 0, 0, 1, 2, 5)) * DAY)
         for _ in range(rng.randint(2, 4)):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,6 @@ BOUNDARIES = tuple(
     for side in ("before", "after")
 )
 INSTANT = "random instant"
-# Whose marts no row of an extract tells: the figures of a model that was made by hand, the time that the marts speak of.
 _LONGEST_NIGHT = 900.0  # seconds; one that takes longer hangs
 
 
@@ -44,6 +43,15 @@ class Kills:
     opened: int = 0  # by the reader
     states: int = 0  # different ones that it saw
     faults: list[str] = field(default_factory=list)
+
+    def add(self, other: Kills) -> None:
+        """Add what came of another home."""
+        self.killed += other.killed
+        self.missed += other.missed
+        self.nights += other.nights
+        self.opened += other.opened
+        self.states += other.states
+        self.faults += other.faults
 
 
 class DoomedHome:
@@ -62,20 +70,27 @@ class DoomedHome:
         self.found = Kills()
         self.warehouse.promote(self.world.champion())
 
-    def nights(self, wanted: int, places: Iterator[str]) -> Kills:
-        """Kill `wanted` times, each at the next of the places, and see after each night that nothing is lost."""
+    def nights(
+        self, wanted: int, places: Iterator[str], of_a_night: int | None = None, tell: Callable[[str], None] = print
+    ) -> Kills:
+        """Kill `wanted` times, each at the next of the places, and see after each night that nothing is lost.
+
+        A night is killed `of_a_night` times before it may end; by default one to three times.
+        """
         before: State | None = None
         for night in self.world:
             night.write(self.home.landing)
             with Reader(self.home) as reader:
                 story = []
                 if before is not None:
-                    # A night is killed up to three times before it may end.
-                    for _ in range(min(self.rng.choice((1, 1, 2, 3)), wanted - self.found.killed.total())):
+                    kills = of_a_night or self.rng.choice((1, 1, 2, 3))
+                    for _ in range(min(kills, wanted - self.found.killed.total())):
                         story.append(self._kill(next(places)))
                 self._run_to_its_end(story)
                 after = reader.look()
-            context = f"seed {self.seed}, night {night.index}, {', '.join(story) or 'not killed'}"
+            told = f"night {night.index}, {', '.join(story) or 'not killed'}"
+            tell(f"{self.found.killed.total()} of {wanted} kills; {told}")
+            context = f"seed {self.seed}, {told}"
             self.found.nights += 1
             self.found.opened += reader.opened
             self.found.states += len(reader.states)

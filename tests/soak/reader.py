@@ -64,6 +64,4 @@ class Reader:
                 [(counted,)] = con.execute(f"select count(*) from marts.{mart}").fetchall()
                 assert counted == rows, f"{mart} has {counted} rows; the catalog of the same file says {rows}"
         self.opened += 1
-        return frozenset(
-            (mart, rows, content) for mart, (rows, content) in said.items() if mart != _ABOUT_LOADING
-        )
+        return frozenset((mart, rows, content) for mart, (rows, content) in said.items() if mart != _ABOUT_LOADING)

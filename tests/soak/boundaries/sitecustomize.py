@@ -1,8 +1,8 @@
 """Python runs this at its start where the folder is on PYTHONPATH: the process dies at a chosen write boundary.
 
-`DAYBOOK_SOAK_COUNTS` names a folder in which each boundary that is crossed, by any process of a night, adds a byte to a
-file of its name. `DAYBOOK_SOAK_KILL` says where to die: `<boundary> <how many times it is crossed>`; `DAYBOOK_SOAK_WHOM`,
-who does: the `group` of all processes, or only the `leader`, so that what it has started lives on.
+`DAYBOOK_SOAK_COUNTS` names a folder in which each boundary that is crossed, by any process of a night, adds a byte to
+a file of its name. `DAYBOOK_SOAK_KILL` says where to die: `<boundary> <how many times it is crossed>`, and
+`DAYBOOK_SOAK_WHOM`, who does: the `group` of all processes, or only the `leader`, so that what it started lives on.
 """
 
 import functools

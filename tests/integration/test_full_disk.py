@@ -1,0 +1,91 @@
+"""A night on a disk that is full, and in a folder where it may not write: it says so, and the next one repairs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingestion.demo import generate
+from ingestion.home import Home
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def night(home: Home, *before: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*before, sys.executable, "-m", "orchestration", "nightly"],
+        cwd=CHECKOUT,
+        env={**os.environ, "DAYBOOK_HOME": str(home.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of 100 MB."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("only root can mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "daybook", disk], check=False)
+    if mounted.returncode:
+        pytest.skip("this system lets nobody mount a small disk")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@pytest.mark.found("a full disk")
+def test_a_full_disk_is_told_and_the_next_night_repairs(small_disk: Path) -> None:
+    """A full disk ended in two pages of a traceback of the history of runs, and without a word on the cause."""
+    home = Home(small_disk / "home")
+    generate(home, learners=4, days=2)
+    ballast = small_disk / "ballast"
+    room = shutil.disk_usage(small_disk).free
+
+    ballast.write_bytes(b"0" * (room - 40_000_000))
+    refused = night(home)
+    assert refused.returncode == 2, refused.stdout
+    assert "the disk is full, or nearly: 40 MB are free, 64 MB are needed" in refused.stdout
+    assert not home.lake.exists()
+
+    # Enough to begin with, and not enough to end with.
+    ballast.write_bytes(b"0" * (room - 66_000_000))
+    failed = night(home)
+    assert failed.returncode == 1, failed.stdout
+    assert "No space left on device" in failed.stdout or "the disk is full, or nearly" in failed.stdout
+    assert not home.published.exists()
+
+    ballast.unlink()
+    repaired = night(home)
+    assert repaired.returncode == 0, repaired.stdout
+    with duckdb.connect(str(home.published), read_only=True) as con:
+        [(books,)] = con.execute("select count(distinct extract_date) from marts.event_ledger").fetchall()
+    assert books == 2
+
+
+@pytest.mark.parametrize("folder", ["lake", "work", "published", "."])
+def test_a_folder_without_permission_is_named(folder: str, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    generate(home, learners=1, days=1)
+    locked = home.root / folder
+    locked.mkdir(exist_ok=True)
+    locked.chmod(0o555)
+    as_a_user = []
+    if os.geteuid() == 0:  # who may write everywhere, if nothing is taken away
+        if not shutil.which("setpriv"):
+            pytest.skip("root may write everywhere")
+        as_a_user = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    refused = night(home, *as_a_user)
+    locked.chmod(0o755)
+    assert refused.returncode == 2, refused.stdout
+    assert refused.stdout == f"{locked.resolve()}: this user has no permission to write there\n"

@@ -1,0 +1,22 @@
+"""A night that is killed loses nothing: at a dozen places here, and at a hundred in `make soak`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.soak.kills import BOUNDARIES, DoomedHome
+
+
+def test_a_night_that_is_killed_a_dozen_times(tmp_path: Path) -> None:
+    """One after the other, at boundaries that come later and later; then it is run to its end."""
+    doomed = DoomedHome(tmp_path, seed=2)
+    found = doomed.nights(12, in_the_order_of_a_night(), of_a_night=12)
+    assert found.faults == []
+    assert found.killed.total() >= 12 and found.nights == 2
+    assert found.opened > 10 and found.states >= 2
+
+
+def in_the_order_of_a_night() -> Iterator[str]:
+    """Each boundary once; the one of the same place behind it a kill later."""
+    yield from [place for place in BOUNDARIES if "fsync" not in place]

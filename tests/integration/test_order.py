@@ -1,0 +1,43 @@
+"""Order, split and repetition: the same events give the same marts, however they come. See also `make soak`."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.reference import assert_same, build
+from tests.reference.deals import ABOUT_LOADING, deal, hand
+from tests.reference.histories import history
+from tests.soak.histories import CALENDAR, dealt, night_by_night
+
+
+@given(seed=st.integers(0, 10_000), first=st.randoms(), second=st.randoms())
+@settings(max_examples=15, deadline=None)
+def test_the_reference_itself_knows_no_order(seed: int, first: random.Random, second: random.Random) -> None:
+    """Else it could not tell whether the warehouse does."""
+    world = history(seed, nights=100, rejects=False, learners=4, first_date=CALENDAR[seed % len(CALENDAR)])
+    drawn = hand(world, nights=2)
+    deals = [deal(drawn, chance) for chance in (first, second)]
+    one, other = (build(dealing.rows(), dealing.loads(), model=world.champion()) for dealing in deals)
+    assert not any(row["rows_conflict"] for row in one["event_ledger"])
+    for mart in one.keys() - ABOUT_LOADING:
+        assert_same(mart, one[mart], other[mart])
+
+
+@pytest.mark.parametrize("seed", [8])
+def test_the_same_events_in_other_files_and_another_order(seed: int, tmp_path: Path) -> None:
+    found = dealt(tmp_path, seed)
+    assert found.counts["deals"] == 2
+    assert found.faults == []
+
+
+@pytest.mark.parametrize("seed", [8, 16])
+def test_nights_at_the_edges_of_the_calendar(seed: int, tmp_path: Path) -> None:
+    """A leap day, and the end of a year that has a 53rd ISO week."""
+    found = night_by_night(tmp_path, seed, nights=2)
+    assert found.counts["nights"] == 2
+    assert found.faults == []

@@ -1,0 +1,90 @@
+"""`make soak`: the long proof by random histories, kills and hostile files; then the page of what was seen.
+
+What belongs here: what is tried how often, and its progress. What does not: the trials themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from tests.soak.histories import Trials, dealt, night_by_night
+from tests.soak.kills import DoomedHome, Kills, every_boundary
+from tests.soak.report import PAGE, page
+
+KILLS_OF_A_HOME = 10
+
+
+def in_a_folder(trial: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a trial in a temporary folder, which is removed behind it."""
+    root = Path(mkdtemp(prefix="daybook-soak-"))
+    try:
+        return trial(root, *arguments)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def killed(root: Path, seed: int, kills: int) -> Kills:
+    """Kill the nights of one home, beginning at another boundary for each seed."""
+    places = itertools.islice(every_boundary(seed // 3), (seed % 3) * KILLS_OF_A_HOME, None)
+    return DoomedHome(root, seed).nights(kills, places, tell=lambda line: print(f"  home {seed}: {line}", flush=True))
+
+
+def main() -> int:
+    """Try everything, write the page, and say how it went: 0 where no fault was found."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--histories", type=int, default=14)
+    parser.add_argument("--hands", type=int, default=14)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--hostile", type=int, default=200)
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the first seed; others are other histories, kills and files"
+    )
+    parser.add_argument("--workers", type=int, default=2)
+    chosen = parser.parse_args()
+    seeds = itertools.count(chosen.seed)
+
+    jobs: list[tuple[Any, ...]] = []
+    left = chosen.kills
+    while left > 0:
+        jobs.append((killed, next(seeds), min(left, KILLS_OF_A_HOME)))
+        left -= KILLS_OF_A_HOME
+    jobs += [(night_by_night, chosen.seed + n) for n in range(chosen.histories)]
+    jobs += [(dealt, chosen.seed + n) for n in range(chosen.hands)]
+
+    began = time.monotonic()
+    trials, kills = Trials(), Kills()
+    with ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        under_way = {pool.submit(in_a_folder, *job): job for job in jobs}
+        for done, future in enumerate(as_completed(under_way), start=1):
+            trial, seed, *_ = under_way[future]
+            try:
+                outcome = future.result()
+            except Exception as error:
+                outcome = Trials(faults=[f"{trial.__name__} {seed}: {type(error).__name__}: {error}"])
+            (kills if isinstance(outcome, Kills) else trials).add(outcome)
+            told = f"{len(outcome.faults)} faults" if outcome.faults else "no fault"
+            print(
+                f"{done} of {len(jobs)}, {(time.monotonic() - began) / 60:.0f} min: {trial.__name__} {seed}: {told}",
+                flush=True,
+            )
+            for fault in outcome.faults[:20]:
+                print(f"    {fault}", flush=True)
+    PAGE.write_text(
+        page(trials, kills, [], time.monotonic() - began, " ".join(["make soak", *sys.argv[1:]]), chosen.workers)
+    )
+    print(f"wrote {PAGE}")
+    return 1 if trials.faults or kills.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,6 @@ and in the `.yml` beside each model, and which funnels there are, which their se
 from __future__ import annotations
 
 import csv
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,8 @@ from orchestration.manifest import PROJECT_DIR, marts_of, prepare
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 FUNNELS = PROJECT_DIR / "seeds" / "funnels.csv"
 
+_OF_THE_SOAK = "reliability.md"
+
 _WRITTEN = "<!-- Written by `python -m orchestration.reference_docs`; a test says when it is out of date. -->\n"
 
 _INDEX = """\
@@ -33,6 +34,8 @@ event, an *extract date* the UTC day on which the source system received it. Sec
 medians and percentiles are doubles rounded to 9 places, and null where there is nothing to divide by or to
 measure. Counts and sums are 0 where there is nothing; `never` under *null* says that a test refuses one. *As-of*
 is the end of the newest loaded extract date: the instant up to which the marts speak.
+
+What was tried to break them, and what was found: [reliability](reliability.md).
 """
 
 _TYPES = """\
@@ -66,9 +69,15 @@ def render() -> dict[str, str]:
     return {path: _WRITTEN + text for path, text in pages.items()}
 
 
+def written_pages() -> list[Path]:
+    """The pages that are there, but the one that `make soak` writes."""
+    return [page for page in REFERENCE.rglob("*.md") if page != REFERENCE / _OF_THE_SOAK]
+
+
 def write() -> None:
     """Write all pages in place of those that are there."""
-    shutil.rmtree(REFERENCE, ignore_errors=True)
+    for page in written_pages():
+        page.unlink()
     for path, text in render().items():
         page = REFERENCE / path
         page.parent.mkdir(parents=True, exist_ok=True)

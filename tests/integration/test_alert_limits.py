@@ -216,6 +216,15 @@ def test_events_of_a_type(alerts: Alerts) -> None:
     assert {(row["system"], row["extract_date"]) for row in told} == {("study", DAY)}
 
 
+def test_a_week_later_as_many_weeks_are_known(alerts: Alerts) -> None:
+    """On the last date on which an alert stands, the eight weeks before its own date reach back furthest."""
+    past = [day for day in weeks([1] * 8) if day <= before(35)]
+    rows = [row for day in past for row in events("level_up", day, 10)] + events("quiz_start", DAY, 1)
+    tables = {"event_ledger": ledger(dict.fromkeys([DAY, *past], 1)), "base_study__events": rows}
+    told = alerts.told("event_type_volume_alert", tables, NIGHT + timedelta(days=6))
+    assert [(row["event_type"], row["weeks"]) for row in told] == [("level_up", 4)]
+
+
 # Rejections
 
 

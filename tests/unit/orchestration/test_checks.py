@@ -96,10 +96,13 @@ def test_an_event_type_that_the_contract_does_not_know_is_drift() -> None:
     assert verdict.description.endswith("such as unknown_event_type event_type in 2 rows")
 
 
-def test_many_duplicates_warn_and_a_few_do_not() -> None:
-    assert checks.duplicates([book(rows_duplicate=5)]).passed
-    assert checks.duplicates([book(rows_read=3, rows_duplicate=2)]).passed
-    assert not checks.duplicates([book(rows_read=2000, rows_duplicate=101)]).passed
+@pytest.mark.parametrize(
+    ("read", "repeated", "passed"),
+    [(3, 2, True), (1000, 100, True), (1000, 101, False), (2020, 101, True), (2019, 101, False)],
+)
+def test_many_duplicates_warn_and_a_few_do_not(read: int, repeated: int, passed: bool) -> None:
+    """Above 5 %, and above a hundred."""
+    assert checks.duplicates([book(rows_read=read, rows_duplicate=repeated)]).passed is passed
 
 
 def test_conflicts_warn() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 
-from ingestion.contract import Stream
+from ingestion.contract import Reason, Stream
 from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.ledger import Difference, Load, active_loads, verify
@@ -40,6 +40,9 @@ WARN_REJECTED, ERROR_REJECTED = 0.05, 0.20
 
 # A delivery that repeats more than this share of itself is no longer the usual retry; of a few rows, any share is.
 WARN_DUPLICATES, FEW_DUPLICATES = 0.05, 100
+
+# The reason by which rows of an event type are rejected that the contract does not have.
+UNKNOWN_TYPE: Reason = "unknown_event_type"
 
 _SAMPLE, _SAMPLE_OF_A_REASON = 10, 3
 
@@ -160,9 +163,14 @@ def freshness(newest: date | None, newest_of_all: date | None, due: date | None)
 
 
 def schema_drift(loads: Sequence[Load]) -> Verdict:
-    """The extracts hold no field or value that the contract does not know."""
+    """The extracts hold no field, value or event type that the contract does not know.
+
+    Rows of an unknown type are rejected, and too few of them to be noticed as that where the type is rare.
+    """
     rows: Counter[tuple[str, str, str]] = Counter()
     for load in loads:
+        if of_unknown_type := load.rejected.get(UNKNOWN_TYPE, 0):
+            rows["event_type", "", UNKNOWN_TYPE] += of_unknown_type
         for drift in load.drift:
             rows[drift.field, drift.event_type or "", drift.kind] += drift.rows
     found = [
@@ -361,7 +369,7 @@ _STREAM_CHECKS = {
     "rejection_rate": f"Rejected: more than {WARN_REJECTED:.0%} of a date warns, {ERROR_REJECTED:.0%} is an error",
     "extract_present": "Where other streams of the system came, or the date is due, this one came too, and not empty.",
     "freshness": "The stream is as far as the others and, where nights are loaded as they come, as the calendar.",
-    "schema_drift": "The extracts hold no field, and no value of a closed list, that the contract does not know.",
+    "schema_drift": "The extracts hold no field, event type or value of a closed list that the contract does not know.",
 }
 
 

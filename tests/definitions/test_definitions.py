@@ -172,9 +172,13 @@ def test_streams_and_ledger_are_checked(definitions: dg.Definitions) -> None:
     assert "marts/recommendation_funnel:collapsed_events" in checks
     for alert in (
         "rejection_rate_alert", "delivery_lag_alert", "batch_size_alert", "missing_seq_alert", "clock_skew_alert",
-        "late_rate_alert",
+        "clock_ahead_alert", "late_rate_alert", "source_volume_alert", "filled_fields_alert",
     ):  # fmt: skip
         assert f"marts/telemetry_quality_daily:{alert}" in checks
+    for alert in ("volume_alert", "event_type_volume_alert", "rejections_alert"):
+        assert f"marts/event_ledger:{alert}" in checks
+    assert "marts/question_attempts:reported_attempts_drift" in checks
+    assert "marts/user_gamification:reported_xp_drift" in checks
     assert "staging/stg_operations__failed_loads:failed_loads_alert" in checks
 
 

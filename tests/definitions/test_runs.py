@@ -239,10 +239,39 @@ def test_no_check_shows_what_a_row_held(definitions: dg.Definitions, home: Home)
     }  # fmt: skip
     drift = check(result, "schema_drift").metadata["sample"]
     assert isinstance(drift, dg.TableMetadataValue)
-    assert [record.data["field"] for record in drift.records] == ["[ip]"]
+    assert {(record.data["field"], record.data["kind"]) for record in drift.records} == {
+        ("[ip]", "unknown_field"), ("event_type", "unknown_event_type"),
+    }  # fmt: skip
     told = str([(found.description, found.metadata) for found in result.get_asset_check_evaluations()])
     assert "Bobsecret" not in told
     assert "10.1.2.3" not in told
+
+
+def test_drift_of_an_extract_is_told_by_field_and_type(definitions: dg.Definitions, home: Home) -> None:
+    """A new field beside the others, one in the payload, two whose names are taken, a new value and a new type."""
+    known, new = event(1, 0), event(1, 1)
+    new["properties"] = {"search_type": "voice", "mood": "glad", "event_ts": "noon"}
+    new |= {"app": "web", "search_type": "keyword"}
+    rows = [known, new, event(1, 2) | {"event_type": "search_abandoned"}]
+    deliver(home, 1)
+    assert check(load(definitions, 1, 1), "schema_drift").passed
+    folder = home.landing / "study" / "2026-03-02"
+    folder.mkdir()
+    (folder / "events.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    drift = check(load(definitions, 2, 2), "schema_drift")
+    assert (drift.passed, drift.severity) == (False, dg.AssetCheckSeverity.WARN)
+    sample = drift.metadata["sample"]
+    assert isinstance(sample, dg.TableMetadataValue)
+    assert {
+        (row.data["kind"], row.data["field"], row.data["event_type"], row.data["rows"]) for row in sample.records
+    } == {
+        ("unknown_field", "app", "search_performed", 1),
+        ("unknown_field", "mood", "search_performed", 1),
+        ("unknown_field", "event_ts", "search_performed", 1),
+        ("unknown_field", "search_type", "search_performed", 1),
+        ("unlisted_value", "search_type", "search_performed", 1),
+        ("unknown_event_type", "event_type", "", 1),
+    }
 
 
 def test_a_missing_extract_is_noticed(definitions: dg.Definitions, home: Home) -> None:

@@ -18,3 +18,11 @@ offset in silence and speak of another instant.
     {{ start_of(extract_date) }} < (select as_of from {{ ref('int_as_of') }})
     and {{ start_of(extract_date) }} >= (select {{ minutes_after('as_of', '-1440 * ' ~ var('alert_days')) }} from {{ ref('int_as_of') }})
 {%- endmacro %}
+
+{# Whether an extract date is one that alerts look at: one for which they stand, or of the weeks before, by which they know what is usual. #}
+{% macro is_alertable_or_usual(extract_date) -%}
+    {%- set usual_days = 'greatest(7 * ' ~ var('alert_volume_weeks') ~ ', ' ~ var('alert_usual_days') ~ ')' -%}
+    {%- set first = minutes_after('as_of', '-1440 * (' ~ var('alert_days') ~ ' + ' ~ usual_days ~ ')') -%}
+    {{ start_of(extract_date) }} < (select as_of from {{ ref('int_as_of') }})
+    and {{ start_of(extract_date) }} >= (select {{ first }} from {{ ref('int_as_of') }})
+{%- endmacro %}

@@ -28,9 +28,9 @@ usual as (
             alertable.system = earlier.system
             and alertable.source = earlier.source
             and alertable.extract_date > earlier.extract_date
-            and earlier.extract_date >= {{ days_after('alertable.extract_date', '-' ~ var('alert_late_rate_usual_days')) }}
+            and earlier.extract_date >= {{ days_after('alertable.extract_date', '-' ~ var('alert_usual_days')) }}
     group by alertable.system, alertable.source, alertable.extract_date
-    having count(*) >= {{ var('alert_late_rate_fewest_days') }}
+    having count(*) >= {{ var('alert_usual_fewest_days') }}
 )
 
 select

@@ -87,10 +87,22 @@ def test_drift_names_field_type_and_rows() -> None:
     assert "mood of session_start in 14 rows" in verdict.description
 
 
-def test_many_duplicates_warn_and_a_few_do_not() -> None:
-    assert checks.duplicates([book(rows_duplicate=5)]).passed
-    assert checks.duplicates([book(rows_read=3, rows_duplicate=2)]).passed
-    assert not checks.duplicates([book(rows_read=2000, rows_duplicate=101)]).passed
+def test_an_event_type_that_the_contract_does_not_know_is_drift() -> None:
+    """Its rows are rejected: where the type is rare, below the share of which `rejection_rate` warns, none was told."""
+    new_type = replace(LOAD, rows_accepted=99, rejected={"unknown_event_type": 1})
+    assert checks.rejection_rate([new_type], lambda _: []).passed
+    verdict = checks.schema_drift([new_type, new_type])
+    assert not verdict.passed
+    assert verdict.description.endswith("such as unknown_event_type event_type in 2 rows")
+
+
+@pytest.mark.parametrize(
+    ("read", "repeated", "passed"),
+    [(3, 2, True), (1000, 100, True), (1000, 101, False), (2020, 101, True), (2019, 101, False)],
+)
+def test_many_duplicates_warn_and_a_few_do_not(read: int, repeated: int, passed: bool) -> None:
+    """Above 5 %, and above a hundred."""
+    assert checks.duplicates([book(rows_read=read, rows_duplicate=repeated)]).passed is passed
 
 
 def test_conflicts_warn() -> None:

@@ -9,17 +9,11 @@
 
 with questions as (
     select *
-    from {{ touched_rows(ref('stg_study__questions'), columns={'snapshot': "'newest'"}) }}
-),
-
-newest as (
-    select max(extract_date) as extract_date
-    from questions
+    from {{ newest_snapshot(ref('stg_study__questions')) }}
 )
 
 select
     'newest' as snapshot,
-    questions.question_id,
-    questions.topic_id
+    question_id,
+    topic_id
 from questions
-inner join newest on questions.extract_date = newest.extract_date

@@ -7,22 +7,11 @@
     }},
 ) }}
 
-with prerequisites as (
-    select *
-    from {{ touched_rows(ref('stg_study__topic_prerequisites'), columns={'snapshot': "'newest'"}) }}
-),
-
-newest as (
-    select max(extract_date) as extract_date
-    from prerequisites
-),
-
-direct as (
+with direct as (
     select
-        prerequisites.topic_id,
-        prerequisites.prerequisite_topic_id
-    from prerequisites
-    inner join newest on prerequisites.extract_date = newest.extract_date
+        topic_id,
+        prerequisite_topic_id
+    from {{ newest_snapshot(ref('stg_study__topic_prerequisites')) }}
 ),
 
 paths_1 as (

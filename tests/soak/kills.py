@@ -83,9 +83,12 @@ class DoomedHome:
             with Reader(self.home) as reader:
                 story = []
                 if before is not None:
-                    kills = of_a_night or self.rng.choice((1, 1, 2, 3))
-                    for _ in range(min(kills, wanted - self.found.killed.total())):
-                        story.append(self._kill(next(places)))
+                    kills = min(of_a_night or self.rng.choice((1, 1, 2, 3)), wanted - self.found.killed.total())
+                    for _ in range(kills):
+                        told, was_killed = self._kill(next(places), kills)
+                        story.append(told)
+                        if not was_killed:  # it came to its end: there is nothing left to load
+                            break
                 self._run_to_its_end(story)
                 after = reader.look()
             told = f"night {night.index}, {', '.join(story) or 'not killed'}"
@@ -103,8 +106,8 @@ class DoomedHome:
                 break
         return self.found
 
-    def _kill(self, place: str) -> str:
-        """Start a night and kill it; says where."""
+    def _kill(self, place: str, kills: int) -> tuple[str, bool]:
+        """Start a night, of which so many are to be killed, and kill it; says where, and whether it came to that."""
         whom = self.rng.choice(("group", "group", "leader"))
         if place == INSTANT:
             at = self.rng.uniform(0, self.seconds)
@@ -115,15 +118,17 @@ class DoomedHome:
                 (os.killpg if whom == "group" else os.kill)(night.pid, signal.SIGKILL)
             told = f"{place} {at:.1f} s of {self.seconds:.0f}"
         else:
-            nth = self.rng.randint(1, max(1, self.crossed[place]))
+            # What was committed to the lake is not committed again: each kill leaves some for the next.
+            leave = 2 * kills if "commit" in place and kills > 1 else 1
+            nth = self.rng.randint(1, max(1, self.crossed[place] // leave))
             night = self._start({"DAYBOOK_SOAK_KILL": f"{place} {nth}", "DAYBOOK_SOAK_WHOM": whom})
             told = f"{place} {nth}"
-        if night.wait(timeout=_LONGEST_NIGHT) == -signal.SIGKILL:
+        was_killed = night.wait(timeout=_LONGEST_NIGHT) == -signal.SIGKILL
+        if was_killed:
             self.found.killed[place] += 1
         else:
             self.found.missed += 1
-            told += " (missed)"
-        return f"{told} of the {whom}"
+        return f"{told} of the {whom}{'' if was_killed else ' (missed)'}", was_killed
 
     def _run_to_its_end(self, story: list[str]) -> None:
         began = time.monotonic()

@@ -18,7 +18,7 @@ _COUNTS = os.environ.get("DAYBOOK_SOAK_COUNTS")
 
 def _cross(boundary):
     """Count, and die if this is the time."""
-    counts = os.open(os.path.join(_COUNTS, boundary), os.O_CREAT | os.O_APPEND | os.O_WRONLY)  # noqa: PTH118
+    counts = os.open(os.path.join(_COUNTS, boundary), os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)  # noqa: PTH118
     try:
         os.write(counts, b".")
         crossed = os.fstat(counts).st_size

@@ -24,6 +24,9 @@ from ingestion.readers import split_name
 MANIFEST = "manifest.json"
 # Of some ten thousand files; a longer one is not read.
 _LARGEST_MANIFEST = 4 * 1024 * 1024
+# No extract is older, for no event is; and one from after these years would carry the whole warehouse there: whatever
+# looks back from the newest extract date would find nothing.
+FIRST_DATE, LAST_DATE = date(2000, 1, 1), date(2099, 12, 31)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNFINISHED = (".tmp", ".part")
 
@@ -112,6 +115,9 @@ def discover(home: Home) -> Discovery:
             day = _date_of(folder)
             if day is None:
                 warnings.append(f"{_relative(folder, home.landing)}: not a folder of a date; ignored")
+            elif not FIRST_DATE <= day <= LAST_DATE:
+                told = f"a date before {FIRST_DATE.year} or after {LAST_DATE.year}"
+                warnings.append(f"{_relative(folder, home.landing)}: {told}; ignored")
             elif _leads_out(folder, home.landing):
                 warnings.append(f"{_relative(folder, home.landing)}: {_LINK_OUT}; ignored")
             else:

@@ -12,6 +12,9 @@ How the query is built. Each step is one projection over the one before it:
 4. the verdict: a number, the first that a list of checks gives. Checks on payload fields stand in `CASE event type`: a
    row is measured by its own type's fields only;
 5. what is stored.
+
+No `coalesce` around what a Python function gives: the engine (1.5) lets go of its memory too early then, and the text
+is whatever stands there by chance. CASE keeps it.
 """
 
 from __future__ import annotations
@@ -112,8 +115,9 @@ def judge(
         SELECT source_file, source_line, batch_index, {query.source} AS source,
             {query.reasons}[_judged.verdict] AS reason,
             CASE WHEN _judged.verdict = 1 THEN _judged.fault
-                ELSE {query.labels}[_judged.verdict] || coalesce(': ' || CASE WHEN {query.facts}[_judged.verdict]
-                    THEN _judged.shown ELSE daybook_shown(_judged.shown) END, '') END AS detail,
+                ELSE {query.labels}[_judged.verdict] || CASE WHEN _judged.shown IS NULL THEN ''
+                    WHEN {query.facts}[_judged.verdict] THEN ': ' || _judged.shown
+                    ELSE ': ' || daybook_shown(_judged.shown) END END AS detail,
             _judged.raw AS raw
         FROM {accepted} WHERE _judged.verdict IS NOT NULL""")
     counts = con.execute(f"""
@@ -499,7 +503,8 @@ class _Compiler:
         row_id = " || '|' || ".join(self.typed(f) for f in identity)
         if self.stream.stable_hash:
             instant = f"epoch_us({self.event_ts()})"
-            text = f"""'["' || {self.type_name} || '",' || {instant} || ',' || coalesce(payload, 'null') || ']'"""
+            payload = "CASE WHEN payload IS NULL THEN 'null' ELSE payload END"
+            text = f"""'["' || {self.type_name} || '",' || {instant} || ',' || {payload} || ']'"""
             return f"coalesce({row_id}, 'h-' || sha256({text}))"
         if self.stream.collapsed_keys is not None:
             return f"{row_id} || CASE WHEN is_collapsed THEN '|' || epoch_us({self.event_ts()}) ELSE '' END"
@@ -629,19 +634,18 @@ class _Compiler:
         if self.stream.kind == "batches":
             fields = [f for f in fields if f not in self.stream.batch or f.type != "timestamp"]
         texts = [self.canonical_value(f) for f in fields]
-        texts.append("nullif(payload, '{}')")  # no payload, and one without members: nothing was said
-        texts = [f"coalesce({text}, 'null')" for text in texts]
+        # no payload, and one without members: nothing was said
+        texts.append("CASE WHEN payload IS NULL OR payload = '{}' THEN 'null' ELSE payload END")
         return f"'[' || concat_ws(',', {', '.join(texts)}) || ']'"
 
     def canonical_value(self, f: Field) -> str:
-        """The canonical JSON text of a valid envelope value."""
+        """The canonical JSON text of a valid envelope value; null where it is absent."""
         if f.name == self.stream.type_field:
             return f"""'"' || {self.type_name} || '"'"""
-        if f.type == "timestamp":
-            return f"epoch_us({_i(f)})::VARCHAR"
         if f.default is not None:
             return f"{self.typed(f)}::VARCHAR"
-        return values.canonical_exact(f, _j(f))
+        text = f"epoch_us({_i(f)})::VARCHAR" if f.type == "timestamp" else values.canonical_exact(f, _j(f))
+        return f"CASE WHEN {_j(f)} IS NULL THEN 'null' ELSE {text} END"
 
     def unlisted(self) -> str:
         """Names of the fields whose value is not in their closed list."""

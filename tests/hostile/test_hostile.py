@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion import ledger
+from ingestion.contract import load_contracts
 from ingestion.home import Home
+from ingestion.validation import judge
 from tests.hostile import account
 from tests.hostile.bombs import ASSESSMENT, BOMBS, STUDY, Bomb
+from tests.hostile.extracts import Maker, dump
 from tests.hostile.run import load_in_child, run_hostile
 
 # Longer runs: run_hostile for many seeds.
 SEEDS = (1, 7, 11)
+DAY = date(2025, 9, 1)
 
 # The engine alone takes 120 MiB, and 300 MiB with a folder of small hostile files. The most that a bomb took was
 # 940 MiB (ten lines of 15 MiB, kept whole).
@@ -62,6 +70,24 @@ def test_bombs(folder: Path, bomb: Bomb) -> None:
         assert (load.rows_read, load.rows_accepted) == becomes
     written = sum(path.stat().st_size for path in home.lake.rglob("*") if path.is_file())
     assert written < 5 * 1024**2
+
+
+@pytest.mark.parametrize(("system", "stream"), sorted(account.SPECS))
+def test_a_row_is_judged_alike_alone_and_among_others(system: str, stream: str) -> None:
+    """The engine works on many rows at a time: what it makes of one must not follow from the others."""
+    maker = Maker(random.Random(5), system, stream, DAY)
+    docs = [dump(maker.document(), maker.rng) for _ in range(10)]
+    con, of = duckdb.connect(), load_contracts()[system].stream(stream)
+
+    def judged(chosen: list[str]) -> list[tuple[Any, ...]]:
+        lines = pa.table({"doc": chosen, "raw": chosen, "fault": pa.nulls(len(chosen), pa.string())})
+        con.register("lines", lines)
+        docs = "(select 'a' as source_file, 1::bigint as source_line, * from lines)"
+        found = judge(con, of, docs, DAY, b"key")
+        return [row for table in (found.accepted, found.rejected) for row in con.execute(f"from {table}").fetchall()]
+
+    alone = [row for doc in docs for row in judged([doc])]
+    assert sorted(alone, key=repr) == sorted(judged(docs), key=repr)
 
 
 # --- the account itself: an account that sees nothing finds nothing

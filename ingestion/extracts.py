@@ -26,7 +26,7 @@ MANIFEST = "manifest.json"
 _LARGEST_MANIFEST = 4 * 1024 * 1024
 # No extract is older, for no event is; and one from after these years would carry the whole warehouse there: whatever
 # looks back from the newest extract date would find nothing.
-FIRST_DATE, LAST_DATE = date(2000, 1, 1), date(2099, 12, 31)
+FIRST_DATE, LAST_DATE = date(2000, 1, 1), date(2199, 12, 31)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNFINISHED = (".tmp", ".part")
 

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     _SPACE
     + r"""(?:(?P<mark>[{}\[\]:,])
     |"(?P<plain>[^"\\\x00-\x1f]*)"
-    |"(?P<escaped>(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)"
+    |"(?P<escaped>(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+)"
     |(?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
     |(?P<word>true|false|null))""".replace("\n    ", "")
 )
@@ -51,7 +51,7 @@ def suspicious_sql(column: str) -> str:
     """
     comma = f"regexp_matches({column}, ',[ \\t\\n\\r]*[}}\\]]')"
     words = f"contains(lower({column}), 'nan') or contains(lower({column}), 'inf')"  # far cheaper than the pattern
-    return f"({comma} or (({words}) and regexp_matches({column}, '(?i)[:\\[,][ \\t\\n\\r]*-?(?:nan|inf)')))"
+    return f"({comma} or (({words}) and regexp_matches({column}, '(?i)(?:^|[:\\[,])[ \\t\\n\\r]*-?(?:nan|inf)')))"
 
 
 def respelled_sql(column: str) -> str:

@@ -22,6 +22,11 @@ from ingestion.home import Home
 from ingestion.readers import split_name
 
 MANIFEST = "manifest.json"
+# Of some ten thousand files; a longer one is not read.
+_LARGEST_MANIFEST = 4 * 1024 * 1024
+# No extract is older, for no event is; and one from after these years would carry the whole warehouse there: whatever
+# looks back from the newest extract date would find nothing.
+FIRST_DATE, LAST_DATE = date(2000, 1, 1), date(2199, 12, 31)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNFINISHED = (".tmp", ".part")
 
@@ -34,7 +39,7 @@ class ExtractError(Exception):
 class ExtractFile:
     """One file of an extract; `missing`: the manifest lists it, and it is not there.
 
-    `name` is fit to be shown; it is the file's own but where that is not valid UTF-8.
+    `name` is fit to be stored; it is the file's own but where that is not valid UTF-8.
     """
 
     path: Path
@@ -100,13 +105,21 @@ def discover(home: Home) -> Discovery:
     extracts: list[Extract] = []
     warnings: list[str] = []
     for system in _listed(home.landing, warnings, home.landing):
-        if system.name not in streams or not system.is_dir():
+        if system.name not in streams or not _is_folder(system):
             warnings.append(f"{_relative(system, home.landing)}: not the folder of a system; ignored")
+            continue
+        if _leads_out(system, home.landing):
+            warnings.append(f"{_relative(system, home.landing)}: {_LINK_OUT}; ignored")
             continue
         for folder in _listed(system, warnings, home.landing):
             day = _date_of(folder)
             if day is None:
                 warnings.append(f"{_relative(folder, home.landing)}: not a folder of a date; ignored")
+            elif not FIRST_DATE <= day <= LAST_DATE:
+                told = f"a date before {FIRST_DATE.year} or after {LAST_DATE.year}"
+                warnings.append(f"{_relative(folder, home.landing)}: {told}; ignored")
+            elif _leads_out(folder, home.landing):
+                warnings.append(f"{_relative(folder, home.landing)}: {_LINK_OUT}; ignored")
             else:
                 found = _files_by_stream(folder, streams[system.name], warnings, home.landing)
                 extracts += [Extract(system.name, stream, day, files) for stream, files in found.items()]
@@ -162,6 +175,24 @@ def is_changed(
         return True  # loading it will say what is wrong with the file
 
 
+def why_unreadable(path: Path, landing: Path) -> str | None:
+    """Why a file of the landing zone may not be opened at all; None if it may.
+
+    To open a pipe waits for somebody to write into it, a device has no end, and a link may lead anywhere.
+    """
+    try:
+        if _leads_out(path, landing):
+            return _LINK_OUT
+        mode = path.stat().st_mode
+    except OSError as error:
+        return error.strerror or str(error)
+    except RuntimeError:
+        return "a link that leads to itself"
+    if stat.S_ISDIR(mode):
+        return "a directory where a file is expected"
+    return None if stat.S_ISREG(mode) else "not a regular file"
+
+
 def sha256_of(path: Path) -> str:
     """The hex SHA-256 of a file as it lies."""
     with path.open("rb") as file:
@@ -171,19 +202,24 @@ def sha256_of(path: Path) -> str:
 def read_manifest(folder: Path) -> dict[str, ManifestEntry] | None:
     """What the manifest of a date folder says, by file name; None where there is none. Raises ExtractError."""
     path = folder / MANIFEST
+    if not os.path.lexists(path):
+        return None
+    fault = why_unreadable(path, landing=folder.parents[1])
+    if fault is None and path.stat().st_size > _LARGEST_MANIFEST:
+        fault = f"longer than {_LARGEST_MANIFEST:,} bytes"
+    if fault is not None:
+        raise ExtractError(f"{_place(path)}: {fault}")
     try:
-        entries = json.loads(path.read_bytes())["files"]
+        entries = json.loads(path.read_bytes(), object_pairs_hook=_object)["files"]
         manifest: dict[str, ManifestEntry] = {}
         for entry in entries:
             name, rows, sha256 = entry["name"], entry["rows"], entry["sha256"]
-            if not isinstance(name, str) or name in manifest or "/" in name:
-                raise ValueError(f"{name!r} is no file name, or stands twice")
+            if not _is_file_name(name) or name in manifest:
+                raise ValueError(f"{ascii(name)[:_LONGEST_SHOWN]} is no file name, or stands twice")
             if type(rows) is not int or not re.fullmatch("[0-9a-f]{64}", str(sha256).lower()):
-                raise ValueError(f"{name}: rows or sha256 is none")
+                raise ValueError(f"{_printable(name)}: rows or sha256 is none")
             manifest[name] = ManifestEntry(rows, sha256.lower())
         return manifest
-    except FileNotFoundError:
-        return None
     except KeyError as error:
         raise ExtractError(f"{_place(path)}: {error.args[0]!r} is missing") from error
     except OSError as error:
@@ -210,18 +246,9 @@ def verify(extract: Extract, landing: Path) -> dict[str, ManifestEntry] | None:
             raise ExtractError(f"{place}: listed in {MANIFEST}, but not there")
         if file.name != file.path.name:
             raise ExtractError(f"{place}: a file name that is not valid UTF-8")
-        try:
-            if not file.path.resolve(strict=True).is_relative_to(landing.resolve()):
-                raise ExtractError(f"{place}: a link that leads out of the landing zone")
-            mode = file.path.stat().st_mode
-        except OSError as error:
-            raise ExtractError(f"{place}: {error.strerror}") from error
-        except RuntimeError as error:
-            raise ExtractError(f"{place}: a link that leads to itself") from error
-        if stat.S_ISDIR(mode):
-            raise ExtractError(f"{place}: a directory where a file is expected")
-        if not stat.S_ISREG(mode):
-            raise ExtractError(f"{place}: not a regular file")
+        fault = why_unreadable(file.path, landing)
+        if fault is not None:
+            raise ExtractError(f"{place}: {fault}")
         if manifest is not None and file.name not in manifest:
             raise ExtractError(f"{place}: not listed in {MANIFEST}")
     return manifest
@@ -261,7 +288,8 @@ def _files_by_stream(
             if stream is not None:
                 found[stream].append(ExtractFile(folder / name, name, 0, 0, missing=True))
             else:
-                warnings.append(f"{_relative(folder / MANIFEST, landing)}: lists {name}, which belongs to no stream")
+                told = f"lists {_printable(name)}, which belongs to no stream"
+                warnings.append(f"{_relative(folder / MANIFEST, landing)}: {told}")
     # Bytewise, as the order of the copies of an event is defined.
     return {stream: tuple(sorted(files, key=lambda file: os.fsencode(file.name))) for stream, files in found.items()}
 
@@ -271,7 +299,30 @@ def _stated(path: Path) -> ExtractFile:
         found = path.stat()
     except OSError:
         found = path.lstat()  # a link to nothing: loading it will say so
-    return ExtractFile(path, _printable(path.name), found.st_size, found.st_mtime_ns)
+    return ExtractFile(path, _utf8(path.name), found.st_size, found.st_mtime_ns)
+
+
+_LINK_OUT = "a link that leads out of the landing zone"
+
+
+def _leads_out(path: Path, landing: Path) -> bool:
+    """Whether what a path leads to lies outside the landing zone, which may be a link itself. Raises OSError."""
+    return not path.resolve(strict=True).is_relative_to(landing.resolve())
+
+
+def _is_file_name(name: object) -> bool:
+    """Whether a text of a manifest can be the name of a file in its folder."""
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+        return False
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of a manifest; two members of one name would say two things."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return members
 
 
 def _listed(folder: Path, warnings: list[str], landing: Path) -> list[Path]:
@@ -284,8 +335,15 @@ def _listed(folder: Path, warnings: list[str], landing: Path) -> list[Path]:
         return []
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # nobody may look
+        return False
+
+
 def _date_of(folder: Path) -> date | None:
-    if not _DATE.fullmatch(folder.name) or not folder.is_dir():
+    if not _DATE.fullmatch(folder.name) or not _is_folder(folder):
         return None
     try:
         return date.fromisoformat(folder.name)
@@ -302,6 +360,15 @@ def _place(path: Path) -> str:
     return _printable("/".join(path.parts[-3:]))
 
 
-def _printable(name: str) -> str:
-    """A name as it is; bytes in it that are not valid UTF-8 become escapes, so that it can be shown and stored."""
+_LONGEST_SHOWN = 100  # of a name that is none, so much is told
+
+
+def _utf8(name: str) -> str:
+    """A name as it is; bytes in it that are not valid UTF-8 become escapes, so that it can be stored."""
     return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _printable(name: str) -> str:
+    """A name as it can be shown: what would break a line, or hide or turn what stands beside it, becomes an escape."""
+    text = _utf8(name)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -33,15 +34,16 @@ from ingestion.extracts import (
     select_pending,
     sha256_of,
     verify,
+    why_unreadable,
 )
 from ingestion.home import Home
 from ingestion.lake import Lake, find_stream
 from ingestion.ledger import FailedLoad, Load
 from ingestion.lock import writer_lock
-from ingestion.privacy import scrub
+from ingestion.privacy import in_short
 from ingestion.readers import UnreadableFile, read_documents
 from ingestion.sql import identifier, quoted
-from ingestion.validation import Drift, Judged, judge
+from ingestion.validation import Drift, Judged, judge, most_drift
 
 # Told how many rows of an extract have been read so far; not always by the thread that asked for the load.
 Progress = Callable[[Extract, int], None]
@@ -50,7 +52,14 @@ Progress = Callable[[Extract, int], None]
 def pending(home: Home, first: date | None = None, last: date | None = None) -> list[Extract]:
     """The extracts that are new or changed, by date; with `first` or `last` those of the inclusive range only."""
     recorded = {key: load.file_set for key, load in ledger.active_loads(home).items()}
-    return select_pending(discover(home).extracts, recorded, sha256_of, first, last)
+
+    def checksum(path: Path) -> str:
+        fault = why_unreadable(path, home.landing)
+        if fault is not None:
+            raise OSError(fault)
+        return sha256_of(path)
+
+    return select_pending(discover(home).extracts, recorded, checksum, first, last)
 
 
 def load_extract(home: Home, extract: Extract, progress: Progress | None = None) -> Load:
@@ -139,6 +148,7 @@ class Loader:
         con = duckdb.connect()
         con.execute(f"set temp_directory = {quoted(str(next(self._spills)))}")
         con.execute("set timezone = 'UTC'")
+        con.execute("set enable_progress_bar = false")
         [(limit,)] = con.execute("select current_setting('memory_limit')").fetchall()
         amount, unit = limit.split()
         con.execute(f"set memory_limit = '{float(amount) / self._engines} {unit}'")
@@ -246,7 +256,7 @@ class Loader:
             bytes=sum(file.size for file in judged.file_set),
             contract_sha256=load_contracts()[extract.system].sha256,
             file_set=judged.file_set,
-            drift=tuple(sorted((replace(found, rows=rows) for found, rows in drift.items()), key=str)),
+            drift=tuple(sorted(most_drift([replace(found, rows=rows) for found, rows in drift.items()]), key=str)),
         )
         raw, quarantine = self._lake.raw(find_stream(extract.system, extract.stream)), self._lake.quarantine
         return ledger.post(
@@ -259,9 +269,9 @@ class Loader:
 
 
 def _unforeseen(place: str, error: Exception) -> ExtractError:
-    """What nobody thought of, as the failure of one extract. The message may quote a value: it is scrubbed."""
-    cause = f"{type(error).__name__}: {error}".partition("\n")[0]
-    failure = ExtractError(f"{place}: {scrub(cause).rstrip(': ')}")
+    """What nobody thought of, as the failure of one extract."""
+    cause = f"{type(error).__name__}: {in_short(str(error))}"
+    failure = ExtractError(f"{place}: {cause.rstrip(': ')}")
     failure.__cause__ = error
     return failure
 

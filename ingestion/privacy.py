@@ -33,8 +33,10 @@ _IPV6 = re.compile(
     rf"|(?<![\w:])(?:(?:{_GROUP}:){{1,7}}:{_TAIL}?|::{_TAIL})(?!\w|:\w)"
 )
 
+_LONGEST_MESSAGE = 300
+_QUOTED = re.compile(r"""(?<!\w)'[^']*(?:'|$)|"[^"]*(?:"|$)""")
 # Every pattern starts where a run begins: one that is tried at each character of a long run would be quadratic.
-_WORD = re.compile(r"\S*\?\S*")
+_WORD = re.compile(r"(?<!\S)[^\s?]*+\?\S*")
 _HOST = re.compile(r"(?<![\w-])[\w-]+\.[A-Za-z]{2,}(?::\d+)?/")
 _EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+")
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
@@ -74,6 +76,12 @@ def scrub(text: str) -> str:
     parts = _UUID.split(text)  # every second one is a UUID
     parts[::2] = [_DIGITS.sub("[number]", _PHONE.sub("[phone]", _CARD.sub("[card]", part))) for part in parts[::2]]
     return "".join(parts)
+
+
+def in_short(message: str) -> str:
+    """What an engine says of an error, fit to be shown: its first line, cut, without the values that it quotes."""
+    line = _QUOTED.sub("…", message.partition("\n")[0][:_LONGEST_MESSAGE])
+    return scrub("".join(c if c.isprintable() else "…" for c in line)).strip()
 
 
 def scrub_json(value: Json) -> Json:

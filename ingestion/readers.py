@@ -9,6 +9,7 @@ A file is read in pieces of bounded size. Python code runs per piece; per row on
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
@@ -23,6 +24,7 @@ from duckdb.sqltypes import DuckDBPyType
 
 from ingestion import canonical
 from ingestion.contract import FieldType, Stream
+from ingestion.privacy import in_short, scrub
 from ingestion.sql import identifier, quoted
 
 # The suffixes of the files that an extract is made of: what reads them, and the codec that they are packed with.
@@ -50,6 +52,12 @@ LONGEST_ROW = 16 * 1024 * 1024
 # Rows that are judged at a time, and bytes that are read at a time.
 _PIECE_ROWS = 200_000
 _PIECE_BYTES = 32 * 1024 * 1024
+# A file may unpack to this much, or to so many times its size; beyond both it is taken for a bomb, and refused.
+_MOST_UNPACKED = 1024 * 1024 * 1024
+_MOST_TIMES = 200
+# A header with more names is no header: the query that reads a file has an expression for each.
+_MOST_COLUMNS = 5_000
+_PARQUET_MEMORY = "1GB"
 
 _BOM = b"\xef\xbb\xbf"
 _TOO_LONG = f"longer than {LONGEST_ROW:,} bytes; only the beginning is kept"
@@ -86,7 +94,7 @@ def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -
     cursor = con.cursor()
     try:
         if kind == "parquet":
-            yield from _read_parquet(cursor, stream, path)
+            yield from _read_parquet(stream, path)
         else:
             with path.open("rb") as file:
                 source = _unpacked(file, codec)
@@ -96,11 +104,9 @@ def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -
                     else _read_csv(cursor, stream, source, path.name)
                 )
     except OSError as error:
-        raise UnreadableFile(error.strerror or str(error)) from error
-    except pa.ArrowException as error:
-        raise UnreadableFile(str(error)) from error
-    except duckdb.Error as error:
-        raise UnreadableFile(str(error).splitlines()[0]) from error
+        raise UnreadableFile(error.strerror or in_short(str(error))) from error
+    except (pa.ArrowException, duckdb.Error) as error:
+        raise UnreadableFile(in_short(str(error).replace(str(path), path.name))) from error
     finally:
         cursor.close()
 
@@ -110,8 +116,29 @@ def _unpacked(file: BufferedReader, codec: str | None) -> _Source:
         return file
     if not file.peek(1):
         raise UnreadableFile(f"an empty file is no {codec} file")
-    unpacked: _Source = pa.CompressedInputStream(file, codec)
-    return unpacked
+    return _Unpacked(pa.CompressedInputStream(file, codec), os.fstat(file.fileno()).st_size)
+
+
+class _Unpacked:
+    """What a packed file holds, as long as it is in proportion to the file."""
+
+    def __init__(self, source: _Source, size: int) -> None:
+        self._source = source
+        self._size = size
+        self._read = 0
+
+    def read(self, size: int, /) -> bytes:
+        block = self._source.read(size)
+        self._read += len(block)
+        _refuse_bomb(self._read, self._size)
+        return block
+
+
+def _refuse_bomb(unpacked: int, size: int) -> None:
+    if unpacked > max(_MOST_UNPACKED, _MOST_TIMES * size):
+        raise UnreadableFile(
+            f"unpacks to more than {_MOST_TIMES} times its size, and to more than {_MOST_UNPACKED:,} bytes"
+        )
 
 
 def _documents(name: str, numbers: _Numbers, docs: pa.Array, raws: pa.Array, faults: dict[int, str]) -> pa.Table:
@@ -130,15 +157,19 @@ def _documents(name: str, numbers: _Numbers, docs: pa.Array, raws: pa.Array, fau
 
 
 def _read_ndjson(cursor: duckdb.DuckDBPyConnection, source: _Source, name: str) -> Iterator[pa.Table]:
-    before = 0  # lines of the pieces before this one
+    before = 0  # lines that came before
     for piece in _whole_lines(source):
-        lines, faults = _strings(_lines(piece))
-        for start in range(0, len(lines), _PIECE_ROWS):
-            part = lines.slice(start, _PIECE_ROWS)
-            own = {i - start: why for i, why in faults.items() if start <= i < start + len(part)}
-            numbers = np.arange(before + start + 1, before + start + len(part) + 1)
-            yield _judged_lines(cursor, name, numbers, part, own)
-        before += len(lines)
+        for part in _parts(piece):
+            lines = _lines(part)
+            # What an empty line costs is this: a packed file may hold very many.
+            there = np.flatnonzero(np.diff(np.frombuffer(lines.buffers()[1], np.int32)))
+            numbers = there + (before + 1)
+            before += len(lines)
+            if len(there) < len(lines):
+                lines = lines.take(pa.array(there))
+            for start in range(0, len(lines), _PIECE_ROWS):
+                texts, faults = _strings(lines.slice(start, _PIECE_ROWS))
+                yield _judged_lines(cursor, name, numbers[start : start + _PIECE_ROWS], texts, faults)
 
 
 def _whole_lines(source: _Source) -> Iterator[bytes]:
@@ -156,6 +187,17 @@ def _whole_lines(source: _Source) -> Iterator[bytes]:
             rest = (rest + tail)[: LONGEST_ROW + 1]
     if rest:
         yield rest + b"\n"
+
+
+def _parts(piece: bytes) -> Iterator[bytes]:
+    """A piece in parts that end where a line ends: many where its lines are many, for each of them costs memory."""
+    count = piece.count(b"\n")
+    step = len(piece) * min(count, 8 * _PIECE_ROWS) // count
+    start = 0
+    while start < len(piece):
+        end = piece.find(b"\n", start + step - 1) + 1 or len(piece)
+        yield piece[start:end]
+        start = end
 
 
 def _lines(piece: bytes) -> pa.Array:
@@ -221,6 +263,7 @@ def _judged_lines(
 
 _CELL = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
 _RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb")*+(?:\r?\n|\Z)")
+_BLANK_LINES = re.compile(rb"(?:\r?\n)*+")
 _CELLS = re.compile(r'(?:^|,)("[^"]*+(?:""[^"]*+)*+"|[^,"]*+)')
 _BROKEN = "a quote that is not closed, or stands in the middle of a cell"
 _BARE_RETURN = "a carriage return without a line feed; a line ends with one or with both"
@@ -231,7 +274,7 @@ def _read_csv(cursor: duckdb.DuckDBPyConnection, stream: Stream, source: _Source
     head = next(records, None)
     if head is None:
         return
-    header = _header(*head)
+    header = _header(*head, known=_known_names(stream))
     document, json_cells = _document_of_cells(stream, header)
     number = 1
     for batch in _batches(records):
@@ -259,6 +302,8 @@ def _records(source: _Source) -> Iterator[tuple[bytes, bool]]:
     """
     text, start, ended = source.read(_PIECE_BYTES).removeprefix(_BOM), 0, False
     while True:
+        blank = _BLANK_LINES.match(text, start)
+        start = blank.end() if blank is not None else start
         match = _RECORD.match(text, start)
         at_end = match is None or match.end() == len(text)
         if at_end and not ended and len(text) - start <= LONGEST_ROW + 2:
@@ -298,7 +343,7 @@ def _batches(records: Iterable[tuple[bytes, bool]]) -> Iterator[list[tuple[bytes
         yield batch
 
 
-def _header(raw: bytes, whole: bool) -> list[str]:
+def _header(raw: bytes, whole: bool, known: frozenset[str]) -> list[str]:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -306,10 +351,19 @@ def _header(raw: bytes, whole: bool) -> list[str]:
     if not whole:
         raise UnreadableFile(f"the header has {_what_breaks(text)}")
     header = _cells(text)
-    for column in header:
-        if header.count(column) > 1:
-            raise UnreadableFile(f"the header names the column {column!r} twice")
+    _refuse_columns(len(header))
+    first: dict[str, int] = {}
+    for number, column in enumerate(header, 1):
+        if first.setdefault(column, number) != number:
+            # A file without a header begins with a row: only a name that everybody knows is told.
+            named = f"the column {column!r}" if column in known else "a column"
+            raise UnreadableFile(f"the header names {named} twice: columns {first[column]} and {number}")
     return header
+
+
+def _refuse_columns(number: int) -> None:
+    if number > _MOST_COLUMNS:
+        raise UnreadableFile(f"{number:,} columns; at most {_MOST_COLUMNS:,} are read")
 
 
 def _what_breaks(record: str) -> str:
@@ -357,10 +411,20 @@ def _cell_as_json(type_: FieldType, cell: str) -> str:
 # --- Parquet ---
 
 
-def _read_parquet(cursor: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -> Iterator[pa.Table]:
-    _check_parquet(cursor, path)
+def _read_parquet(stream: Stream, path: Path) -> Iterator[pa.Table]:
+    """By an engine of its own: one thread alone reads the rows in their order, and what it needs is bounded."""
+    with duckdb.connect(config={"threads": 1, "memory_limit": _PARQUET_MEMORY, "temp_directory": ""}) as engine:
+        engine.execute("set timezone = 'UTC'")
+        engine.execute("set enable_progress_bar = false")
+        yield from _read_rows(engine, stream, path)
+
+
+def _read_rows(engine: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -> Iterator[pa.Table]:
+    _check_parquet(engine, path)
+    [(count,)] = engine.execute(f"select num_rows from parquet_file_metadata({quoted(str(path))})").fetchall()
+    _refuse_bomb(count * _ROW_BYTES, path.stat().st_size)
     rows = f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
-    relation = cursor.sql(f"select * from {rows}")
+    relation = engine.sql(f"select * from {rows}")
     columns = list(zip(relation.columns, relation.types, strict=True))
     types, known = _types(stream), _known_names(stream)
     members, json_cells, binary = [], [], []
@@ -374,19 +438,115 @@ def _read_parquet(cursor: duckdb.DuckDBPyConnection, stream: Stream, path: Path)
             members.append(_member(column, type_, value, known))
         if type_.id == "blob":
             binary.append((column, f"{value} is not null and try(decode({value})) is null"))
-    _note_what_is_no_json(cursor, rows, json_cells)
+    _note_what_is_no_json(engine, rows, json_cells)
     fault = "".join(
-        f"when {condition} then {quoted(f'{column}: bytes that are {_NOT_UTF8}')} " for column, condition in binary
+        f"when {condition} then {quoted(f'{_told(column)}: bytes that are {_NOT_UTF8}')} "
+        for column, condition in binary
     )
-    reader = cursor.execute(
-        f"select {_object(members)} as doc, {f'case {fault} end' if fault else 'null::varchar'} as fault from {rows}"
-    ).to_arrow_reader(_PIECE_ROWS)
+    size = f"({_sum([str(_ROW_BYTES), *(_bytes(type_, identifier(column)) for column, type_ in columns)])})::bigint"
+    fault = f"case {fault} end" if fault else "null::varchar"
+    document = _object(members)
+    reader = engine.execute(
+        f"select case when {size} <= {_LARGE_ROW} then {document} end as doc, {fault} as fault, {size} as size"
+        f" from {rows}"
+    ).to_arrow_reader(_VECTOR_ROWS)
+    large: list[tuple[int, int]] = []  # rows that were left out, by their place in the file, and their sizes
     number = 1
+    for piece in _pieces(reader, path.stat().st_size):
+        sizes = piece["size"].to_numpy()
+        left_out = np.flatnonzero(sizes > _LARGE_ROW)
+        large += zip((left_out + (number - 1)).tolist(), sizes[left_out].tolist(), strict=True)
+        numbers = np.arange(number, number + len(piece))
+        number += len(piece)
+        if len(left_out):
+            numbers, piece = np.delete(numbers, left_out), piece.filter(pa.array(sizes <= _LARGE_ROW))
+        yield _parquet_documents(path.name, numbers, piece)
+    if large and _ROW_NUMBER in {column.lower() for column, _ in columns}:
+        raise UnreadableFile(f"long rows beside a column {_ROW_NUMBER}: they cannot be told from each other")
+    texts = [(column, identifier(column)) for column, type_ in columns if type_.id == "varchar"]
+    beginning = _object([(c, f"{v} is not null", f"to_json(left({v}, {_BEGINNING}))::varchar") for c, v in texts])
+    is_long = f"{size} > {LONGEST_ROW}"
+    for first, last in _windows(large):
+        piece = engine.execute(f"""
+            select case when {is_long} then {beginning} else {document} end as doc,
+                case when {is_long} then {quoted(_TOO_LONG)} else {fault} end as fault, {_ROW_NUMBER} + 1 as number
+            from {rows} where {_ROW_NUMBER} between {first} and {last} and {size} > {_LARGE_ROW}
+            order by number""").to_arrow_table()
+        yield _parquet_documents(path.name, piece["number"].to_numpy(), piece)
+
+
+def _parquet_documents(name: str, numbers: _Numbers, piece: pa.Table) -> pa.Table:
+    docs = piece["doc"].combine_chunks()
+    faults = {}
+    if piece["fault"].null_count < len(piece):
+        faults = {i: why for i, why in enumerate(piece["fault"].to_pylist()) if why}
+    return _documents(name, numbers, docs, docs, faults)
+
+
+def _pieces(reader: Iterable[pa.RecordBatch], file_size: int) -> Iterator[pa.Table]:
+    """What the engine reads, put together to pieces of the usual size."""
+    held: list[pa.RecordBatch] = []
+    rows = size = total = 0
     for batch in reader:
-        docs = batch.column(0)
-        faults = {i: why for i, why in enumerate(batch.column(1).to_pylist()) if why} if fault else {}
-        yield _documents(path.name, np.arange(number, number + len(docs)), docs, docs, faults)
-        number += len(docs)
+        held.append(batch)
+        sizes = batch.column("size").to_numpy(zero_copy_only=False)
+        rows += len(sizes)
+        size += int(np.minimum(sizes, _LARGE_ROW).sum())
+        total += int(sizes.sum())
+        _refuse_bomb(total, file_size)
+        if rows + _VECTOR_ROWS > _PIECE_ROWS or size > _PIECE_BYTES:
+            yield pa.Table.from_batches(held)
+            held, rows, size = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _windows(large: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The first and the last of as many large rows as are read at a time."""
+    window: list[int] = []
+    held = 0
+    for row, size in large:
+        size = min(size, LONGEST_ROW)
+        if window and held + size > _PIECE_BYTES:
+            yield window[0], window[-1]
+            window, held = [], 0
+        window.append(row)
+        held += size
+    if window:
+        yield window[0], window[-1]
+
+
+def _sum(parts: list[str]) -> str:
+    """In halves of halves: a plain sum of very many terms is nested too deep for the engine."""
+    parts = [part for part in parts if part != "0"]
+    if len(parts) < 3:
+        return " + ".join(parts) or "0"
+    middle = len(parts) // 2
+    return f"({_sum(parts[:middle])}) + ({_sum(parts[middle:])})"
+
+
+def _bytes(type_: DuckDBPyType, value: str, depth: int = 0) -> str:
+    """The SQL of about how many bytes a value is as JSON, without making it."""
+    kind = type_.id
+    if kind == "varchar":
+        return f"coalesce(strlen({value}), 0)"
+    if kind == "blob":
+        return f"coalesce(octet_length({value}), 0)"
+    if kind == "struct":
+        parts = [_bytes(child, f"{value}.{identifier(name)}", depth) for name, child in _children(type_)]
+        return _sum(parts)
+    if kind not in ("list", "array", "map"):
+        return "0"
+    item = f"item_{depth}"
+    if kind == "map":
+        _, (_, child) = _children(type_)
+        own = f"strlen({item}.key::varchar) + {_bytes(child, f'{item}.value', depth + 1)}"
+        value = f"map_entries({value})"
+    else:
+        [(_, child)] = _children(type_)
+        own = _bytes(child, item, depth + 1)
+    count = f"{_ITEM_BYTES} * coalesce(len({value}), 0)"
+    return count if own == "0" else f"{count} + coalesce(list_sum(list_transform({value}, lambda {item}: {own})), 0)"
 
 
 def _check_parquet(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -394,20 +554,39 @@ def _check_parquet(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
     schema = cursor.execute(
         f"select name, coalesce(num_children, 0), precision from parquet_schema({quoted(str(path))})"
     ).fetchall()
+    _refuse_columns(len(schema))
     open_groups: list[tuple[int, set[str]]] = []  # from the root: how many children are to come, and those before
     for name, children, precision in schema:
+        if "\0" in name:
+            raise UnreadableFile("the name of a column holds a NUL character")
         if open_groups:
             left, before = open_groups.pop()
             if name.lower() in before:
-                raise UnreadableFile(f"the file names the column {name!r} twice (upper and lower case are one)")
+                raise UnreadableFile(f"the file names the column {_told(name)!r} twice (upper and lower case are one)")
             if left > 1:
                 open_groups.append((left - 1, before | {name.lower()}))
         if precision is not None and precision > _MAX_PRECISION:
-            raise UnreadableFile(f"{name}: a decimal of {precision} digits; at most {_MAX_PRECISION} can be read")
+            raise UnreadableFile(
+                f"{_told(name)}: a decimal of {precision} digits; at most {_MAX_PRECISION} can be read"
+            )
         if children:
             open_groups.append((children, set()))
 
 
+def _told(name: str) -> str:
+    """A column's name as a message tells it."""
+    return scrub(name)[:_LONGEST_NAME]
+
+
+_LONGEST_NAME = 64
+_ROW_NUMBER = "file_row_number"
+# The engine makes the documents of so many rows at a time, whatever comes of it: a text of a dictionary may stand in
+# each. So a row that is larger than this is left to a second reading, of few rows at a time.
+_VECTOR_ROWS = 2048
+_LARGE_ROW = 16 * 1024
+_ROW_BYTES = 64  # what a row costs beside its texts, and an item of a list
+_ITEM_BYTES = 16
+_BEGINNING = 1000  # characters of each text that are kept of a row that is too long
 _MAX_PRECISION = 38
 _TEXT = ("varchar", "json", "blob")
 _FIRST_INSTANT, _LAST_INSTANT = "0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"

@@ -12,6 +12,9 @@ How the query is built. Each step is one projection over the one before it:
 4. the verdict: a number, the first that a list of checks gives. Checks on payload fields stand in `CASE event type`: a
    row is measured by its own type's fields only;
 5. what is stored.
+
+No `coalesce` around what a Python function gives: the engine (1.5) lets go of its memory too early then, and the text
+is whatever stands there by chance. CASE keeps it.
 """
 
 from __future__ import annotations
@@ -35,6 +38,14 @@ from ingestion.sql import quoted
 from ingestion.values import json_text, quote_list
 
 MAX_PAYLOAD_BYTES = 4096
+# A rejected event is kept with the batch that it came in, and what the contract does not know of a batch is kept with
+# each accepted one. Where that is more than a payload may have, and comes to more than this for the events of one line,
+# they are malformed, and keep only what the contract knows of the batch, in short.
+MAX_REPEATED_BYTES = 4 * 1024 * 1024
+MAX_KEPT_BYTES = 256
+# Kinds of drift that are told of one load; there may be as many names as there are bytes.
+MAX_DRIFTS = 1000
+OTHER_DRIFTS = "(others)"
 EARLIEST = datetime(2000, 1, 1)
 GRACE = timedelta(hours=24)  # after the end of the extract date: clocks differ
 SOURCE = "source"  # the field in which some systems say which client sent a row; the quarantine keeps it apart
@@ -104,27 +115,37 @@ def judge(
         SELECT source_file, source_line, batch_index, {query.source} AS source,
             {query.reasons}[_judged.verdict] AS reason,
             CASE WHEN _judged.verdict = 1 THEN _judged.fault
-                ELSE {query.labels}[_judged.verdict] || coalesce(': ' || CASE WHEN {query.facts}[_judged.verdict]
-                    THEN _judged.shown ELSE daybook_shown(_judged.shown) END, '') END AS detail,
+                ELSE {query.labels}[_judged.verdict] || CASE WHEN _judged.shown IS NULL THEN ''
+                    WHEN {query.facts}[_judged.verdict] THEN ': ' || _judged.shown
+                    ELSE ': ' || daybook_shown(_judged.shown) END END AS detail,
             _judged.raw AS raw
         FROM {accepted} WHERE _judged.verdict IS NOT NULL""")
     counts = con.execute(f"""
         WITH marks AS (
-            SELECT 'row' AS kind, NULL AS event_type, NULL AS name FROM {accepted}
+            SELECT 'row' AS kind, NULL AS name FROM {accepted}
             UNION ALL
-            SELECT 'rejected', NULL, reason FROM {rejected}
-            UNION ALL
-            SELECT 'unknown_field', {query.event_type}, unnest(_judged.unknown) FROM {accepted}
+            SELECT 'rejected', reason FROM {rejected}
+        )
+        SELECT kind, name, count(*) FROM marks GROUP BY ALL""").fetchall()
+    drifts = con.execute(f"""
+        WITH marks AS (
+            SELECT 'unknown_field' AS kind, {query.event_type} AS event_type, unnest(_judged.unknown) AS name
+            FROM {accepted}
             UNION ALL
             SELECT 'unlisted_value', {query.event_type}, unnest(_judged.unlisted) FROM {accepted}
         )
-        SELECT kind, event_type, name, count(*) FROM marks GROUP BY ALL ORDER BY ALL""").fetchall()
-    by_reason = {name: rows for kind, _, name, rows in counts if kind == "rejected"}
+        SELECT name, event_type, kind, count(*) AS rows, sum(count(*)) OVER ()
+        FROM marks GROUP BY ALL ORDER BY rows DESC, name, event_type, kind LIMIT {MAX_DRIFTS}""").fetchall()
+    by_reason = {name: rows for kind, name, rows in counts if kind == "rejected"}
     rows_rejected = sum(by_reason.values())
-    rows_kept = sum(rows for kind, _, _, rows in counts if kind == "row")
-    if rows_rejected:
-        con.execute(f"DELETE FROM {accepted} WHERE _judged.verdict IS NOT NULL")
-    con.execute(f"ALTER TABLE {accepted} DROP COLUMN _judged")
+    rows_kept = sum(rows for kind, _, rows in counts if kind == "row")
+    if 2 * rows_rejected > rows_kept:  # deleted rows keep their memory
+        rest = f"SELECT * EXCLUDE (_judged) FROM {accepted} WHERE _judged.verdict IS NULL"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {accepted} AS {rest}")
+    else:
+        if rows_rejected:
+            con.execute(f"DELETE FROM {accepted} WHERE _judged.verdict IS NOT NULL")
+        con.execute(f"ALTER TABLE {accepted} DROP COLUMN _judged")
     return Judged(
         accepted=accepted,
         rejected=rejected,
@@ -133,12 +154,18 @@ def judge(
         rows_rejected=rows_rejected,
         rows_erased=rows_erased,
         rejected_by_reason=by_reason,
-        drift=[
-            Drift(name, event_type, kind, rows)
-            for kind, event_type, name, rows in counts
-            if kind in ("unknown_field", "unlisted_value")
-        ],
+        drift=most_drift([Drift(*found[:4]) for found in drifts], all_rows=drifts[0][4] if drifts else 0),
     )
+
+
+def most_drift(found: Sequence[Drift], all_rows: int | None = None) -> list[Drift]:
+    """The kinds of drift with the most rows, sorted; the rows of those that are too many are told in one sum."""
+    named = [drift for drift in found if drift.field != OTHER_DRIFTS]
+    kept = sorted(named, key=lambda drift: (-drift.rows, str(drift)))[:MAX_DRIFTS]
+    rows = sum(drift.rows for drift in found) if all_rows is None else all_rows
+    others = rows - sum(drift.rows for drift in kept)
+    kept.sort(key=lambda drift: (drift.kind, drift.event_type or "", drift.field))
+    return [*kept, Drift(OTHER_DRIFTS, None, "unknown_field", others)] if others else kept
 
 
 def _latest(extract_date: date) -> datetime:
@@ -263,6 +290,14 @@ class _Compiler:
         each = f'$."{stream.list_field}"[*]'
         # Whatever is as long as the batch is worked out here, once a line: an event may be one of very many.
         columns = [f'b."{f.name}"::VARCHAR AS {_j(f)}' for f in stream.batch]
+        kept = [
+            f"""CASE WHEN strlen({_j(f)}) <= {MAX_KEPT_BYTES}
+                THEN {quoted(json.dumps(f.name) + ":")} || {_j(f)} || ',' ELSE '' END"""
+            for f in stream.batch
+            if f.name != stream.list_field
+        ]
+        in_short = f"'{{' || {' || '.join([*kept, quoted(json.dumps(stream.list_field) + ':[')])}"
+        repeated = f"strlen(opening) > {MAX_PAYLOAD_BYTES} AND strlen(opening) * len(members) > {MAX_REPEATED_BYTES}"
         members = f"""CASE
             WHEN NOT is_list THEN [NULL]::VARCHAR[]
             WHEN respelled THEN daybook_members(line, {list_field})
@@ -283,10 +318,16 @@ class _Compiler:
                 coalesce(line_fault, CASE WHEN NOT starts_with(event, '{{') THEN 'an event that is no object' END)
                     AS fault
             FROM (
-                SELECT * EXCLUDE (members), len(members) AS events, unnest(members) AS event,
+                SELECT * EXCLUDE (members, is_list, is_repeated), len(members) AS events, unnest(members) AS event,
                     unnest(range(len(members)))::INTEGER AS batch_index
-                FROM (
-                    SELECT * EXCLUDE (line, b, is_list, respelled, {listed}),
+                FROM (SELECT * REPLACE (
+                    CASE WHEN is_repeated THEN {in_short} ELSE opening END AS opening,
+                    CASE WHEN is_repeated THEN [] ELSE line_keys END AS line_keys,
+                    CASE WHEN is_repeated THEN 'a batch too long to be kept with each of its events' ELSE line_fault END
+                        AS line_fault,
+                    CASE WHEN NOT is_list THEN raw END AS raw)
+                FROM (SELECT *, coalesce({repeated}, false) AS is_repeated FROM (
+                    SELECT * EXCLUDE (line, b, respelled, {listed}),
                         CASE WHEN is_list THEN '[]' ELSE {listed} END AS {listed},
                         {opening} AS opening, {members} AS members, list_max({instants}) AS latest_client_ts
                     FROM (
@@ -298,7 +339,7 @@ class _Compiler:
                                 SELECT source_file, source_line, doc AS line, raw, fault AS line_fault,
                                     json_transform(doc, {self.template(stream.batch)}) AS b,
                                     json_keys(doc) AS line_keys
-                                FROM @docs)))))"""
+                                FROM @docs)))))))"""
 
     def envelope(self) -> str:
         return f"""SELECT *, json_transform(doc, {self.template(self.stream.envelope)}) AS e, json_keys(doc) AS doc_keys
@@ -462,7 +503,8 @@ class _Compiler:
         row_id = " || '|' || ".join(self.typed(f) for f in identity)
         if self.stream.stable_hash:
             instant = f"epoch_us({self.event_ts()})"
-            text = f"""'["' || {self.type_name} || '",' || {instant} || ',' || coalesce(payload, 'null') || ']'"""
+            payload = "CASE WHEN payload IS NULL THEN 'null' ELSE payload END"
+            text = f"""'["' || {self.type_name} || '",' || {instant} || ',' || {payload} || ']'"""
             return f"coalesce({row_id}, 'h-' || sha256({text}))"
         if self.stream.collapsed_keys is not None:
             return f"{row_id} || CASE WHEN is_collapsed THEN '|' || epoch_us({self.event_ts()}) ELSE '' END"
@@ -592,19 +634,18 @@ class _Compiler:
         if self.stream.kind == "batches":
             fields = [f for f in fields if f not in self.stream.batch or f.type != "timestamp"]
         texts = [self.canonical_value(f) for f in fields]
-        texts.append("nullif(payload, '{}')")  # no payload, and one without members: nothing was said
-        texts = [f"coalesce({text}, 'null')" for text in texts]
+        # no payload, and one without members: nothing was said
+        texts.append("CASE WHEN payload IS NULL OR payload = '{}' THEN 'null' ELSE payload END")
         return f"'[' || concat_ws(',', {', '.join(texts)}) || ']'"
 
     def canonical_value(self, f: Field) -> str:
-        """The canonical JSON text of a valid envelope value."""
+        """The canonical JSON text of a valid envelope value; null where it is absent."""
         if f.name == self.stream.type_field:
             return f"""'"' || {self.type_name} || '"'"""
-        if f.type == "timestamp":
-            return f"epoch_us({_i(f)})::VARCHAR"
         if f.default is not None:
             return f"{self.typed(f)}::VARCHAR"
-        return values.canonical_exact(f, _j(f))
+        text = f"epoch_us({_i(f)})::VARCHAR" if f.type == "timestamp" else values.canonical_exact(f, _j(f))
+        return f"CASE WHEN {_j(f)} IS NULL THEN 'null' ELSE {text} END"
 
     def unlisted(self) -> str:
         """Names of the fields whose value is not in their closed list."""

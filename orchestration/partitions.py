@@ -11,12 +11,9 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from ingestion.extracts import discover
+from ingestion.extracts import FIRST_DATE, discover
 from ingestion.home import Home
 from ingestion.lake import Lake
-
-# No event is older (the contracts reject it), so no extract is.
-_FIRST = date(2000, 1, 1)
 
 
 def build_extract_dates(home: Home) -> dg.DailyPartitionsDefinition:
@@ -28,7 +25,7 @@ def build_extract_dates(home: Home) -> dg.DailyPartitionsDefinition:
     today = datetime.now(UTC).date()
     landing = {extract.extract_date for extract in discover(home).extracts}
     lake = {day for dates in Lake(home).active_loads().values() for day in dates}
-    first, newest = min(landing | lake, default=_FIRST), max(landing, default=today)
+    first, newest = min(landing | lake, default=FIRST_DATE), max(landing, default=today)
     return dg.DailyPartitionsDefinition(
         start_date=first.isoformat(), end_offset=1 + max(0, (max(newest, first) - today).days)
     )

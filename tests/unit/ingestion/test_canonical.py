@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import tracemalloc
 from decimal import Decimal
 
 import duckdb
@@ -193,3 +194,24 @@ def test_numbers_beyond_every_limit_keep_their_order() -> None:
     assert as_decimal(f"-1e{huge}") < -(10**900) < as_decimal(f"-1e-{huge}") < 0 < as_decimal(f"1e-{huge}")
     assert as_decimal(f"1e{huge}") > 10**900
     assert as_decimal(f"0e{huge}") == 0
+
+
+@pytest.mark.parametrize("text", ['{"a":"\\n' + "x" * 2_000_000 + '"}', '["' + "\\n" * 1_000_000 + '"]'])
+def test_a_long_text_with_an_escape_takes_no_more_memory_than_it_is_long(text: str) -> None:
+    """The pattern kept a way back for every character: 150 bytes each, 2.4 GB for the longest line."""
+    parse('"warm"')
+    tracemalloc.start()
+    try:
+        parse(text)
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
+def test_bare_words_that_only_the_engine_takes_for_json_are_found() -> None:
+    """A cell NaN of a CSV file went into its document bare, and the whole extract could not be loaded."""
+    con = duckdb.connect()
+    for text in ("NaN", "nan", "-Infinity", "inf", " Infinity", "\tNaN", "-inf "):
+        asked = con.execute(f"select json_valid(text), {suspicious_sql('text')} from (select ? as text)", [text])
+        is_valid, is_suspicious = asked.fetchall()[0]
+        assert is_suspicious or not is_valid, text

@@ -216,6 +216,13 @@ def test_a_manifest_that_fits(home: Home) -> None:
         b'{"files": [{"name": "x", "rows": true, "sha256": "' + b"0" * 64 + b'"}]}',
         b'{"files": [{"name": "x", "rows": 1, "sha256": 5}]}',
         b'{"files": [{"name": "../x", "rows": 1, "sha256": "' + b"0" * 64 + b'"}]}',
+        b'{"files": [{"name": "..", "rows": 1, "sha256": "' + b"0" * 64 + b'"}]}',
+        b'{"files": [{"name": "", "rows": 1, "sha256": "' + b"0" * 64 + b'"}]}',
+        b'{"files": [{"name": "events-\\u0000.ndjson", "rows": 1, "sha256": "' + b"0" * 64 + b'"}]}',
+        b'{"files": [{"name": "x", "rows": 1, "sha256": "' + b"0" * 63 + b'"}]}',
+        b'{"files": [{"name": "x", "rows": 1, "sha256": "' + b"0" * 65 + b'"}]}',
+        b'{"files": [{"name": "x", "rows": 1, "sha256": "' + b"g" * 64 + b'"}]}',
+        b'{"files": [], "files": []}',
         b'{"files": ' + b"[" * 100_000,
     ],
 )
@@ -312,3 +319,91 @@ def test_a_landing_zone_that_is_a_link_itself(home: Home, tmp_path: Path) -> Non
     (tmp_path / "elsewhere").mkdir()
     home.landing.symlink_to(tmp_path / "elsewhere")
     assert verify(extract(put(home, "study/2025-01-02/events.ndjson")), home.landing) is None
+
+
+# --- what nobody should deliver
+
+
+@pytest.mark.parametrize("name", ["events-\ud800.ndjson", "\udcff"])
+def test_a_manifest_with_a_name_that_no_file_can_have(home: Home, name: str) -> None:
+    """Half a character in a name ended the discovery with an exception, and the night with it."""
+    path = put(home, "study/2025-01-02/events.ndjson")
+    entry = {"name": name, "rows": 0, "sha256": "0" * 64}
+    put(home, "study/2025-01-02/manifest.json", json.dumps({"files": [entry]}).encode())
+    found = discover(home)
+    assert [str(extract) for extract in found.extracts] == ["study/2025-01-02/events"]
+    assert all(warning.isprintable() for warning in found.warnings)
+    with pytest.raises(ExtractError, match=r"^study/2025-01-02/manifest\.json: .*is no file name"):
+        verify(extract(path), home.landing)
+
+
+@pytest.mark.parametrize(
+    ("target", "cause"),
+    [
+        ("pipe", "not a regular file"),
+        ("/dev/zero", "a link that leads out of the landing zone"),
+        ("/dev/stdin", "a link that leads out of the landing zone"),
+        ("../../../secret", "a link that leads out of the landing zone"),
+        ("nowhere", "No such file or directory"),
+        ("manifest.json", "a link that leads to itself|Too many levels"),
+        ("directory", "a directory"),
+    ],
+)
+def test_a_manifest_that_is_no_file_of_the_landing_zone(home: Home, target: str, cause: str) -> None:
+    """It was opened whatever it was: a pipe stopped every night for ever, a link was read wherever it led."""
+    path = put(home, "study/2025-01-02/events.ndjson")
+    (home.root / "secret").write_text(json.dumps({"files": []}))
+    manifest = path.with_name("manifest.json")
+    if target == "pipe":
+        os.mkfifo(manifest)
+    elif target == "directory":
+        manifest.mkdir()
+    else:
+        manifest.symlink_to(target)
+    found = discover(home)
+    assert len(found.extracts) == 1
+    assert len(found.warnings) == 1
+    with pytest.raises(ExtractError, match=rf"^study/2025-01-02/manifest\.json: ({cause})"):
+        verify(extract(path), home.landing)
+
+
+def test_a_manifest_that_is_too_large(home: Home) -> None:
+    path = put(home, "study/2025-01-02/events.ndjson")
+    put(home, "study/2025-01-02/manifest.json", b'{"files": [' + b" " * 4 * 1024**2 + b"]}")
+    with pytest.raises(ExtractError, match=r"manifest\.json: longer than 4,194,304 bytes"):
+        verify(extract(path), home.landing)
+
+
+@pytest.mark.parametrize("place", ["study", "study/2025-01-02"])
+def test_a_folder_that_leads_out_of_the_landing_zone_is_not_looked_into(home: Home, tmp_path: Path, place: str) -> None:
+    """What lay behind it was listed, its names told, and its manifest read."""
+    outside = tmp_path / "outside" / "2025-01-02"
+    outside.mkdir(parents=True)
+    for name in ("events.ndjson", "somebody's letter.txt", "manifest.json"):
+        (outside / name).write_text("{}")
+    link = home.landing / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside.parent if place == "study" else outside)
+    found = discover(home)
+    assert found.extracts == []
+    assert found.warnings == [f"{place}: a link that leads out of the landing zone; ignored"]
+
+
+def test_a_folder_that_leads_to_another_of_the_landing_zone(home: Home) -> None:
+    put(home, "study/2025-01-02/events.ndjson")
+    (home.landing / "study/2025-01-03").symlink_to("2025-01-02")
+    found = discover(home)
+    assert [str(extract) for extract in found.extracts] == ["study/2025-01-02/events", "study/2025-01-03/events"]
+    assert found.warnings == []
+    assert verify(found.extracts[1], home.landing) is None
+
+
+def test_messages_name_files_in_one_line(home: Home) -> None:
+    """A line end in a name made two lines of a warning, and a direction mark turned it around."""
+    put(home, "study/2025-01-02/events-a\nb.ndjson").unlink()
+    (home.landing / "study/2025-01-02/events-a\nb.ndjson").mkdir()
+    put(home, "study/2025-01-02/\u202eother\x1b[2J")
+    found = discover(home)
+    assert found.warnings == ["study/2025-01-02/\\u202eother\\x1b[2J: not the name of an extract file; ignored"]
+    with pytest.raises(ExtractError, match=r"^study/2025-01-02/events-a\\nb\.ndjson: a directory"):
+        verify(found.extracts[0], home.landing)

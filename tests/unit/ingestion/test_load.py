@@ -25,7 +25,7 @@ from conftest import Put, Query, event, load_all, ndjson
 from ingestion import __main__ as cli
 from ingestion import ledger
 from ingestion import load as loading
-from ingestion.extracts import ExtractError, sha256_of
+from ingestion.extracts import ExtractError, discover, sha256_of
 from ingestion.home import Home
 from ingestion.lake import Lake
 from ingestion.ledger import Difference, Load
@@ -291,10 +291,14 @@ def test_an_engine_that_an_error_broke_is_replaced(home: Home, put: Put, query: 
     assert isinstance(failure, ExtractError) and isinstance(load, Load)
 
 
-def test_the_last_day_of_the_calendar(home: Home, put: Put) -> None:
-    """A folder of that name stopped the whole load: there is no day after it."""
-    put("study/9999-12-31/events.ndjson", ndjson(event(1)))
-    assert load_one(home).rows_accepted == 1
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2200-01-01", "9999-12-31"])
+def test_a_date_that_cannot_be_is_none(home: Home, put: Put, day: str) -> None:
+    """An empty folder of a mistyped year ended the night, or would have carried the warehouse into that year."""
+    put(f"study/{day}/events.ndjson", ndjson(event(1)))
+    put("study/2000-01-01/events.ndjson", ndjson(event(1)))
+    put("study/2199-12-31/events.ndjson", ndjson(event(2)))
+    assert [load.rows_read for load in load_all(home)] == [1, 1]
+    assert discover(home).warnings == [f"study/{day}: a date before 2000 or after 2199; ignored"]
 
 
 @contextmanager
@@ -477,3 +481,40 @@ def test_the_example_of_the_readme_is_accepted(home: Home, put: Put) -> None:
     put("study/2026-01-05/events.ndjson", example.encode())
     [load] = load_all(home)
     assert (load.rows_read, load.rows_accepted) == (1, 1)
+
+
+# --- what nobody should deliver
+
+
+@pytest.mark.parametrize("replaced_by", ["pipe", "/dev/zero", "outside"])
+def test_a_loaded_file_that_became_something_else_is_not_opened(home: Home, put: Put, replaced_by: str) -> None:
+    """An empty file was loaded, then a pipe stood in its place: whoever opens a pipe waits for ever.
+
+    It has the same size, so its checksum was to decide.
+    """
+    path = put(EVENTS, b"")
+    load_one(home)
+    path.unlink()
+    if replaced_by == "pipe":
+        os.mkfifo(path)
+    else:
+        (home.root / "outside").touch()
+        path.symlink_to(home.root / "outside" if replaced_by == "outside" else replaced_by)
+        if replaced_by == "outside":
+            os.utime(home.root / "outside", (1, 1))
+    [extract] = pending(home)
+    with pytest.raises(ExtractError, match=r"^study/2025-01-02/events\.ndjson: (not a regular|a link that leads out)"):
+        load_extract(home, extract)
+
+
+def test_the_message_of_a_file_that_cannot_be_read_is_one_short_line(home: Home, put: Put) -> None:
+    """What an engine says came whole: of several lines, with values, and as long as a header can be."""
+    names = ["Kim Possible", "kim@example.org", "x" * 500]
+    table = pa.table({name: pa.array([None], pa.decimal256(50, 0)) for name in names})
+    pq.write_table(table, put(f"study/{DAY}/events.parquet", b""))
+    put(f"study/{DAY}/topics.csv", b'"Kim Possible ' + b"x" * 1000 + b",kim@example.org\n")
+    for extract in pending(home):
+        with pytest.raises(ExtractError) as caught:
+            load_extract(home, extract)
+        told = str(caught.value)
+        assert told.isprintable() and len(told) < 200 and "kim@" not in told

@@ -6,7 +6,7 @@ import pytest
 
 from ingestion.canonical import parse
 from ingestion.contract import Field
-from ingestion.privacy import holds_address, keyed_hash, protect, scrub, scrub_json, truncate_ip
+from ingestion.privacy import holds_address, in_short, keyed_hash, protect, scrub, scrub_json, truncate_ip
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,27 @@ def test_addresses_in_short_texts(text: str, found: bool) -> None:
     Later those did that end a sentence, are followed by a word or cling to one: "ip 10.9.8.7." was an error type.
     """
     assert holds_address(text) is found
+
+
+@pytest.mark.parametrize("tail", [" ?", " a?b", "? x"])
+def test_a_very_long_word_is_scrubbed_in_time(tail: str) -> None:
+    """A question mark anywhere made a long word quadratic: one line of a megabyte stopped the night for hours."""
+    started = time.monotonic()
+    assert scrub("a" * 1_000_000 + tail) == "a" * 1_000_000 + tail
+    assert scrub("a/" * 500_000 + tail) == "a/" * 500_000 + tail
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Could not convert string 'Kim Possible' to INT32", "Could not convert string … to INT32"),
+        ('can\'t read "a b" of kim@example.org\n* second line', "can't read … of [email]"),
+        ("cut in 'the middle", "cut in …"),
+        ("bad \x0f byte\u202e", "bad … byte…"),
+        ("x" * 1000, "x" * 300),
+    ],
+)
+def test_what_an_engine_says_is_told_without_what_it_quotes(message: str, told: str) -> None:
+    """A header that is no header came whole into the log: a person's name, or megabytes."""
+    assert in_short(message) == told

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import math
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -556,3 +557,134 @@ def test_the_rows_of_a_batches_stream_are_typed_by_the_batch(tmp_path: Path) -> 
     path.write_text('seq,user_id,events\n5,u,"[{""seq"": 1}]"\n')
     [table] = read_documents(duckdb.connect(), stream, path)
     assert json.loads(table["doc"][0].as_py()) == {"seq": "5", "user_id": "u", "events": [{"seq": 1}]}
+
+
+# --- what nobody should deliver
+
+
+def test_parquet_rows_keep_their_numbers_whatever_the_row_groups(tmp_path: Path) -> None:
+    """With several threads the rows of small groups came in any order.
+
+    Their numbers, and with them which copy of an event stays, differed from load to load.
+    """
+    path = tmp_path / "events.parquet"
+    texts = ["{" + ",".join(f'"k{i}":{n}' for i in range(n % 7 * 40)) + "}" for n in range(60)]
+    pq.write_table(pa.table({"int": pa.array(range(60)), "object": texts}), path, row_group_size=1)
+    for _ in range(5):
+        con = duckdb.connect(config={"threads": 8})
+        [table] = read_documents(con, STREAM, path)
+        found = [(row["source_line"], json.loads(row["raw"])["int"]) for row in table.to_pylist()]
+        assert found == [(n + 1, n) for n in range(60)]
+
+
+def test_long_parquet_rows_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of a dictionary that stands in every row was written out for all of them at once: 5 GB from 543 bytes."""
+    monkeypatch.setattr(readers, "_PIECE_BYTES", 100_000)
+    monkeypatch.setattr(readers, "LONGEST_ROW", 60_000)
+    sizes = [10, 30_000, 10, 59_000, 70_000, 10, 30_000]
+    texts = pa.array(["é" * (size // 2) for size in sizes])
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table({"text": texts, "int": pa.array(range(7)), "any": [b"x", b"\xff", *[b"x"] * 5]}), path)
+    tables = list(read_documents(duckdb.connect(), STREAM, path))
+    assert [[row["source_line"] for row in table.to_pylist()] for table in tables] == [[1, 3, 6], [2, 4], [5, 7]]
+    by_line = {row["source_line"]: row for table in tables for row in table.to_pylist()}
+    assert [json.loads(by_line[n + 1]["raw"])["text"] for n in (0, 1, 3, 6)] == [texts[n].as_py() for n in (0, 1, 3, 6)]
+    assert by_line[2]["fault"] == "any: bytes that are not valid UTF-8"
+    assert by_line[5]["fault"].startswith("longer than")
+    assert json.loads(by_line[5]["raw"]) == {"text": "é" * 1000}
+    assert [n for n, row in by_line.items() if row["fault"] is None] == [1, 3, 6, 4, 7]
+
+
+def test_long_parquet_rows_beside_a_column_of_the_engines_name(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table({"text": ["x" * 50_000], "file_row_number": [7]}), path)
+    with pytest.raises(UnreadableFile, match="file_row_number"):
+        rows(path)
+
+
+@pytest.mark.parametrize("name", ["events.ndjson.gz", "events.ndjson.zst", "events.csv.gz", "events.parquet"])
+def test_a_file_that_stands_for_very_much_more_is_refused(
+    read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A few kilobytes filled the disk, or took the night: whatever a packed file unpacked to was read."""
+    content = b"text\n" + b"x" * 10_000_000
+    if name.endswith("parquet"):
+        pq.write_table(pa.table({"text": pa.array(["x" * 10_000]).take(pa.array([0] * 1000))}), tmp_path / name)
+        content = (tmp_path / name).read_bytes()
+    else:
+        content = packed(name.rpartition(".")[2], content)
+    read(name, content)
+    monkeypatch.setattr(readers, "_MOST_UNPACKED", 9_000_000)
+    with pytest.raises(UnreadableFile, match="unpacks to more than 200 times its size"):
+        read(name, content)
+    monkeypatch.setattr(readers, "_MOST_TIMES", 1_000_000)
+    read(name, content)
+
+
+def test_very_many_parquet_rows_of_nothing_are_refused_before_one_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "_MOST_UNPACKED", 1_000_000)
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table({"text": pa.nulls(200_000, pa.string())}), path)
+    with pytest.raises(UnreadableFile, match="unpacks to more than"):
+        next(read_documents(duckdb.connect(), STREAM, path))
+
+
+@pytest.mark.parametrize("line", [b"", b"\r", b" ", b"x", b"\xff"])
+def test_very_many_short_lines_take_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+    """A piece of short lines was laid out line by line in one go: one bad byte, and it was gigabytes."""
+    monkeypatch.setattr(readers, "_PIECE_ROWS", 1000)
+    monkeypatch.setattr(readers, "_PIECE_BYTES", 1_000_000)
+    path = tmp_path / "events.ndjson"
+    path.write_bytes((line + b"\n") * 200_000 + b'{"a":1}\n')
+    tracemalloc.start()
+    try:
+        tables = read_documents(duckdb.connect(), STREAM, path)
+        found = [(len(table), table["source_line"][-1].as_py()) for table in tables if len(table)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found[-1][1] == 200_001
+    assert sum(rows for rows, _ in found) == (1 if not line.strip() else 200_001)
+    assert max(rows for rows, _ in found) <= 1000
+    assert peak < 5_000_000
+
+
+def test_blank_lines_of_a_csv_file_cost_little(read: Any) -> None:
+    found = read("events.csv", b"\r\n\n" * 1_000_000 + b"text\n" + b"\n" * 1_000_000 + b"x\r\n" + b"\n\r\n" * 500_000)
+    assert [(line, document) for line, document, _, _ in found] == [(1, {"text": "x"})]
+
+
+@pytest.mark.parametrize("first", ["Kim Possible", "kim@example.org"])
+def test_a_file_without_a_header_tells_nobody(read: Any, first: str) -> None:
+    """The first row was taken for the header, and what stands in it twice was told in the message."""
+    with pytest.raises(UnreadableFile) as caught:
+        read("events.csv", f"{first},1,{first}\n".encode())
+    assert str(caught.value) == "the header names a column twice: columns 1 and 3"
+
+
+def test_a_header_of_very_many_columns(read: Any, tmp_path: Path) -> None:
+    """Names were compared each with each: a header of a megabyte took hours."""
+    names = [f"c{n}" for n in range(200_000)]
+    with pytest.raises(UnreadableFile, match="200,000 columns; at most 5,000 are read"):
+        read("events.csv", ",".join(names).encode())
+    pq.write_table(pa.table({name: [1] for name in names[:5001]}), tmp_path / "events.parquet")
+    with pytest.raises(UnreadableFile, match=r"5,00\d columns; at most 5,000 are read"):
+        rows(tmp_path / "events.parquet")
+    pq.write_table(pa.table({name: ["x"] for name in names[:1500]}), tmp_path / "events.parquet")
+    assert len(good(rows(tmp_path / "events.parquet"))[0]) == 1500
+
+
+def test_a_parquet_column_with_a_nul_in_its_name(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["x"], "a\x00b": [1]}), tmp_path / "events.parquet")
+    with pytest.raises(UnreadableFile, match="the name of a column holds a NUL character"):
+        rows(tmp_path / "events.parquet")
+
+
+@pytest.mark.parametrize("cell", ["NaN", "nan", "-Infinity", "inf", " NaN"])
+def test_a_cell_that_only_the_engine_takes_for_json_is_text(read: Any, tmp_path: Path, cell: str) -> None:
+    """NaN in a cell of an open field cost the whole extract: it went into the document bare."""
+    for field in ("any", "object", "uuid_list"):
+        assert good(read("events.csv", f"{field}\n{cell}\n".encode())) == [{field: cell}]
+        assert good(parquet(tmp_path / "events.parquet", {field: pa.array([cell])})) == [{field: cell}]

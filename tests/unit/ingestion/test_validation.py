@@ -15,7 +15,7 @@ from judging import KEY, U1, U2, assessment, batch, batch_event, one, run, strea
 from ingestion.contract import load_contracts, raw_columns
 from ingestion.exact import Exact
 from ingestion.privacy import keyed_hash
-from ingestion.validation import Drift, judge
+from ingestion.validation import Drift, judge, most_drift
 
 STUDY = stream("study")
 ASSESSMENT = stream("assessment")
@@ -679,3 +679,66 @@ def test_the_same_connection_judges_again() -> None:
     first, second = run(STUDY, [study()], con=con), run(BATCHES, [batch(batch_event())], con=con)
     assert first.judged.accepted != second.judged.accepted
     assert con.execute(f"SELECT count(*) FROM {first.judged.accepted}").fetchone() == (1,)
+
+
+# --- what would grow without end
+
+
+def test_a_batch_that_would_be_kept_many_times_is_malformed_but_for_what_is_needed_of_it() -> None:
+    """Each rejected event kept its batch whole: a line of one megabyte with 2,000 events came to two gigabytes."""
+    long = batch(*[5] * 1000, more="x" * 100_000)
+    verdicts = run(BATCHES, [long, batch(batch_event(1), more="x" * 100_000), batch(*[{}] * 60, more="x" * 4000)])
+    assert len(verdicts.accepted) == 1 and len(verdicts.accepted[0]["payload"]) > 100_000
+    assert [row["source_line"] for row in verdicts.rejected] == [1] * 1000 + [3] * 60
+    first, last = verdicts.rejected[0], verdicts.rejected[-1]
+    assert (first["reason"], first["detail"]) == ("malformed", "a batch too long to be kept with each of its events")
+    assert json.loads(first["raw"]) == {
+        "source": "web",
+        "user_id": U1,
+        "received_at": long["received_at"],
+        "events": [5],
+    }
+    assert last["reason"] == "batch_too_large" and json.loads(last["raw"])["more"] == "x" * 4000
+
+
+def test_a_long_value_of_a_long_batch_is_not_kept_with_each_event() -> None:
+    verdicts = run(BATCHES, [batch(*[5] * 3000, user_id="x" * 5000, more="x" * 2000)])
+    assert {row["reason"] for row in verdicts.rejected} == {"malformed"}
+    assert json.loads(verdicts.rejected[0]["raw"]).keys() == {"source", "received_at", "events"}
+
+
+def test_very_many_unknown_fields_are_reported_as_the_most_frequent_and_a_sum() -> None:
+    """The ledger held a row for each name: a line of 16 MB can have a million, and every night read them again."""
+    docs = [study(**{f"odd_{n}_{i}": 1 for i in range(400)}, often=1) for n in range(5)]
+    drift = run(STUDY, docs).judged.drift
+    assert len(drift) == 1001
+    assert Drift("often", "session_end", "unknown_field", 5) in drift
+    assert drift[-1] == Drift("(others)", None, "unknown_field", 5 * 401 - sum(found.rows for found in drift[:-1]))
+    both = most_drift([*drift, *drift])
+    assert both[-1].field == "(others)" and sum(found.rows for found in both) == 2 * 5 * 401
+    assert len(both) == 1001
+
+
+def test_rejected_rows_leave_the_accepted_ones_as_they_were() -> None:
+    """Of a piece with more rejected than accepted rows the table is made anew, of others the rows are deleted."""
+    for bad in (1, 5):
+        verdicts = run(STUDY, [study(), study(user_id=U2), *[None] * bad])
+        assert [row["user_id"] for row in verdicts.accepted] == [U1, U2]
+        assert "_judged" not in verdicts.accepted[0]
+        assert (verdicts.judged.rows_read, verdicts.judged.rows_accepted) == (2 + bad, 2)
+
+
+def test_the_hash_of_a_content_that_python_writes_is_the_same_every_time() -> None:
+    """The engine let go of a Python function's text before `coalesce` had copied it: the hash was one of noise.
+
+    Two loads of one row then differed in content, and a duplicate was a conflict.
+    """
+    number = "9223372036854775807000"
+    text = f"[null,{number},null]".encode()
+    expected = int.from_bytes(hashlib.md5(text).digest()[8:], "little") - 2**63
+    doc = f'{{"question_id": "{U1}", "difficulty": {number}}}'
+    for others in (0, 0, 0, 0, 0, 1, 2, 3000):
+        [row, *_] = run(stream("study", "questions"), [doc] * (1 + others)).accepted
+        assert row["content_hash"] == expected
+    sessions = [run(ASSESSMENT, [assessment(source=["api", "of long ago"])]).accepted[0] for _ in range(5)]
+    assert len({row["content_hash"] for row in sessions}) == 1

@@ -17,11 +17,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from tests.hostile.run import Outcome, run_hostile
 from tests.soak.histories import Trials, dealt, night_by_night
 from tests.soak.kills import DoomedHome, Kills, every_boundary
 from tests.soak.report import PAGE, page
 
 KILLS_OF_A_HOME = 10
+FOLDERS_OF_A_JOB = 10  # of hostile extracts
 
 
 def in_a_folder(trial: Callable[..., Any], *arguments: Any) -> Any:
@@ -37,6 +39,15 @@ def killed(root: Path, seed: int, kills: int) -> Kills:
     """Kill the nights of one home, beginning at another boundary for each seed."""
     places = itertools.islice(every_boundary(seed // 3), (seed % 3) * KILLS_OF_A_HOME, None)
     return DoomedHome(root, seed).nights(kills, places, tell=lambda line: print(f"  home {seed}: {line}", flush=True))
+
+
+def hostile(root: Path, seed: int, folders: int) -> Outcome:
+    """Load hostile landing folders, one a seed."""
+    found = Outcome()
+    for number in range(seed, seed + folders):
+        found.add(run_hostile(number, root / str(number)))
+        shutil.rmtree(root / str(number))
+    return found
 
 
 def main() -> int:
@@ -58,11 +69,13 @@ def main() -> int:
     while left > 0:
         jobs.append((killed, next(seeds), min(left, KILLS_OF_A_HOME)))
         left -= KILLS_OF_A_HOME
+    for first in range(0, chosen.hostile, FOLDERS_OF_A_JOB):
+        jobs.append((hostile, chosen.seed + first, min(FOLDERS_OF_A_JOB, chosen.hostile - first)))
     jobs += [(night_by_night, chosen.seed + n) for n in range(chosen.histories)]
     jobs += [(dealt, chosen.seed + n) for n in range(chosen.hands)]
 
     began = time.monotonic()
-    trials, kills = Trials(), Kills()
+    trials, kills, extracts = Trials(), Kills(), Outcome()
     with ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         under_way = {pool.submit(in_a_folder, *job): job for job in jobs}
         for done, future in enumerate(as_completed(under_way), start=1):
@@ -71,7 +84,9 @@ def main() -> int:
                 outcome = future.result()
             except Exception as error:
                 outcome = Trials(faults=[f"{trial.__name__} {seed}: {type(error).__name__}: {error}"])
-            (kills if isinstance(outcome, Kills) else trials).add(outcome)
+            for total in (trials, kills, extracts):
+                if isinstance(outcome, type(total)):
+                    total.add(outcome)
             told = f"{len(outcome.faults)} faults" if outcome.faults else "no fault"
             print(
                 f"{done} of {len(jobs)}, {(time.monotonic() - began) / 60:.0f} min: {trial.__name__} {seed}: {told}",
@@ -80,10 +95,10 @@ def main() -> int:
             for fault in outcome.faults[:20]:
                 print(f"    {fault}", flush=True)
     PAGE.write_text(
-        page(trials, kills, [], time.monotonic() - began, " ".join(["make soak", *sys.argv[1:]]), chosen.workers)
+        page(trials, kills, extracts, time.monotonic() - began, " ".join(["make soak", *sys.argv[1:]]), chosen.workers)
     )
     print(f"wrote {PAGE}")
-    return 1 if trials.faults or kills.faults else 0
+    return 1 if trials.faults or kills.faults or extracts.faults else 0
 
 
 if __name__ == "__main__":

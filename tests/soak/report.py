@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.hostile.run import Outcome
 from tests.soak.histories import Trials
 from tests.soak.kills import BOUNDARIES, INSTANT, Kills
 
@@ -26,10 +27,10 @@ _WHERE = {
 }
 
 
-def page(trials: Trials, kills: Kills, hostile: list[str], seconds: float, arguments: str, workers: int) -> str:
+def page(trials: Trials, kills: Kills, extracts: Outcome, seconds: float, arguments: str, workers: int) -> str:
     """The page as Markdown."""
     counts = trials.counts
-    faults = [*trials.faults, *kills.faults]
+    faults = [*trials.faults, *kills.faults, *extracts.faults]
     engines = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "deltalake", "dbt-core", "dagster"))
     lines = [
         "# Reliability",
@@ -79,7 +80,14 @@ def page(trials: Trials, kills: Kills, hostile: list[str], seconds: float, argum
         f"Meanwhile a reader opened the published file {kills.opened:,} times, and read every mart: it has to meet no",
         "error, no missing table, and no state but those before and after a night.",
         "",
-        *hostile,
+        "## Hostile extracts",
+        "",
+        "Landing folders that nobody should deliver, in every format: loaded, loaded again, mended and loaded. Each row is",
+        "held against a second account of the file in plain Python; nothing outside of the home may be read or changed.",
+        "Files by what is wrong with them:",
+        "",
+        extracts.table(),
+        "",
         "",
         "## What was found, and mended",
         "",

@@ -125,10 +125,18 @@ def test_misnamed_extracts_are_told_and_no_demo_is_written_beside_them(tmp_path:
 
 
 def dbt_by_hand(home: Home, target: Path) -> subprocess.Popen[str]:
-    """As the guide has it, `dbt build` in the folder of the project."""
+    """As the guide has it, `dbt build` in the folder of the project; quiet, for nobody reads while others run."""
     return subprocess.Popen(
         [
-            *(Path(sys.executable).with_name("dbt"), "build", "--profiles-dir", ".", "--target-path", target),
+            *(
+                Path(sys.executable).with_name("dbt"),
+                "--quiet",
+                "build",
+                "--profiles-dir",
+                ".",
+                "--target-path",
+                target,
+            ),
             *("--exclude-resource-type", "unit_test"),
         ],
         cwd=Path(__file__).resolve().parents[2] / "dbt_project",

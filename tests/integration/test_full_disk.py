@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -18,16 +19,38 @@ from ingestion.home import Home
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def night(home: Home, *before: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def start(home: Home, *before: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [*before, sys.executable, "-m", "orchestration", "nightly"],
         cwd=CHECKOUT,
         env={**os.environ, "DAYBOOK_HOME": str(home.root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
+
+
+def night(home: Home, *before: str) -> tuple[int, str]:
+    """The exit status of a night, and what it said."""
+    running = start(home, *before)
+    told, _ = running.communicate()
+    return running.returncode, told
+
+
+def night_whose_disk_fills_up(home: Home, ballast: Path) -> tuple[int, str]:
+    """The same of a night behind whose first models no byte is left."""
+    running = start(home)
+    assert running.stdout is not None
+    told = ""
+    for line in running.stdout:
+        told += line
+        if line.startswith("transform:"):
+            break
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"0" * 65536)
+    told += running.communicate()[0]
+    return running.returncode, told
 
 
 @pytest.fixture
@@ -53,21 +76,20 @@ def test_a_full_disk_is_told_and_the_next_night_repairs(small_disk: Path) -> Non
     room = shutil.disk_usage(small_disk).free
 
     ballast.write_bytes(b"0" * (room - 40_000_000))
-    refused = night(home)
-    assert refused.returncode == 2, refused.stdout
-    assert "the disk is full, or nearly: 40 MB are free, 64 MB are needed" in refused.stdout
+    status, told = night(home)
+    assert status == 2, told
+    assert "the disk is full, or nearly: 40 MB are free, 64 MB are needed" in told
     assert not home.lake.exists()
 
-    # Enough to begin with, and not enough to end with.
-    ballast.write_bytes(b"0" * (room - 66_000_000))
-    failed = night(home)
-    assert failed.returncode == 1, failed.stdout
-    assert "No space left on device" in failed.stdout or "the disk is full, or nearly" in failed.stdout
+    ballast.unlink()
+    status, told = night_whose_disk_fills_up(home, ballast)
+    assert status == 1, told
+    assert "No space left on device" in told or "the disk is full, or nearly" in told
     assert not home.published.exists()
 
     ballast.unlink()
-    repaired = night(home)
-    assert repaired.returncode == 0, repaired.stdout
+    status, told = night(home)
+    assert status == 0, told
     with duckdb.connect(str(home.published), read_only=True) as con:
         [(books,)] = con.execute("select count(distinct extract_date) from marts.event_ledger").fetchall()
     assert books == 2
@@ -85,7 +107,7 @@ def test_a_folder_without_permission_is_named(folder: str, tmp_path: Path) -> No
         if not shutil.which("setpriv"):
             pytest.skip("root may write everywhere")
         as_a_user = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
-    refused = night(home, *as_a_user)
+    status, told = night(home, *as_a_user)
     locked.chmod(0o755)
-    assert refused.returncode == 2, refused.stdout
-    assert refused.stdout == f"{locked.resolve()}: this user has no permission to write there\n"
+    assert status == 2, told
+    assert told == f"{locked.resolve()}: this user has no permission to write there\n"

@@ -7,47 +7,19 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import shutil
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
-from tests.hostile.run import Outcome, run_hostile
+from tests.hostile.run import Outcome
 from tests.soak.histories import Trials, dealt, night_by_night
-from tests.soak.kills import DoomedHome, Kills, every_boundary
+from tests.soak.jobs import KILLS_OF_A_HOME, hostile, in_a_folder, killed
+from tests.soak.kills import Kills
 from tests.soak.report import PAGE, page
 
-KILLS_OF_A_HOME = 10
 FOLDERS_OF_A_JOB = 10  # of hostile extracts
-
-
-def in_a_folder(trial: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a trial in a temporary folder, which is removed behind it."""
-    root = Path(mkdtemp(prefix="daybook-soak-"))
-    try:
-        return trial(root, *arguments)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
-
-
-def killed(root: Path, seed: int, kills: int) -> Kills:
-    """Kill the nights of one home, beginning at another boundary for each seed."""
-    places = itertools.islice(every_boundary(seed // 3), (seed % 3) * KILLS_OF_A_HOME, None)
-    return DoomedHome(root, seed).nights(kills, places, tell=lambda line: print(f"  home {seed}: {line}", flush=True))
-
-
-def hostile(root: Path, seed: int, folders: int) -> Outcome:
-    """Load hostile landing folders, one a seed."""
-    found = Outcome()
-    for number in range(seed, seed + folders):
-        found.add(run_hostile(number, root / str(number)))
-        shutil.rmtree(root / str(number))
-    return found
 
 
 def main() -> int:

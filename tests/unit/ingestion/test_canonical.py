@@ -196,6 +196,7 @@ def test_numbers_beyond_every_limit_keep_their_order() -> None:
     assert as_decimal(f"0e{huge}") == 0
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("text", ['{"a":"\\n' + "x" * 2_000_000 + '"}', '["' + "\\n" * 1_000_000 + '"]'])
 def test_a_long_text_with_an_escape_takes_no_more_memory_than_it_is_long(text: str) -> None:
     """The pattern kept a way back for every character: 150 bytes each, 2.4 GB for the longest line."""
@@ -208,6 +209,7 @@ def test_a_long_text_with_an_escape_takes_no_more_memory_than_it_is_long(text: s
         tracemalloc.stop()
 
 
+@pytest.mark.found("hostile extracts")
 def test_bare_words_that_only_the_engine_takes_for_json_are_found() -> None:
     """A cell NaN of a CSV file went into its document bare, and the whole extract could not be loaded."""
     con = duckdb.connect()

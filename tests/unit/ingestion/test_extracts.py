@@ -324,6 +324,7 @@ def test_a_landing_zone_that_is_a_link_itself(home: Home, tmp_path: Path) -> Non
 # --- what nobody should deliver
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("name", ["events-\ud800.ndjson", "\udcff"])
 def test_a_manifest_with_a_name_that_no_file_can_have(home: Home, name: str) -> None:
     """Half a character in a name ended the discovery with an exception, and the night with it."""
@@ -337,6 +338,7 @@ def test_a_manifest_with_a_name_that_no_file_can_have(home: Home, name: str) -> 
         verify(extract(path), home.landing)
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize(
     ("target", "cause"),
     [
@@ -374,6 +376,7 @@ def test_a_manifest_that_is_too_large(home: Home) -> None:
         verify(extract(path), home.landing)
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("place", ["study", "study/2025-01-02"])
 def test_a_folder_that_leads_out_of_the_landing_zone_is_not_looked_into(home: Home, tmp_path: Path, place: str) -> None:
     """What lay behind it was listed, its names told, and its manifest read."""
@@ -398,6 +401,7 @@ def test_a_folder_that_leads_to_another_of_the_landing_zone(home: Home) -> None:
     assert verify(found.extracts[1], home.landing) is None
 
 
+@pytest.mark.found("hostile extracts")
 def test_messages_name_files_in_one_line(home: Home) -> None:
     """A line end in a name made two lines of a warning, and a direction mark turned it around."""
     put(home, "study/2025-01-02/events-a\nb.ndjson").unlink()

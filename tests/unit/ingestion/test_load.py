@@ -291,6 +291,7 @@ def test_an_engine_that_an_error_broke_is_replaced(home: Home, put: Put, query: 
     assert isinstance(failure, ExtractError) and isinstance(load, Load)
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2200-01-01", "9999-12-31"])
 def test_a_date_that_cannot_be_is_none(home: Home, put: Put, day: str) -> None:
     """An empty folder of a mistyped year ended the night, or would have carried the warehouse into that year."""
@@ -486,6 +487,7 @@ def test_the_example_of_the_readme_is_accepted(home: Home, put: Put) -> None:
 # --- what nobody should deliver
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("replaced_by", ["pipe", "/dev/zero", "outside"])
 def test_a_loaded_file_that_became_something_else_is_not_opened(home: Home, put: Put, replaced_by: str) -> None:
     """An empty file was loaded, then a pipe stood in its place: whoever opens a pipe waits for ever.
@@ -507,6 +509,7 @@ def test_a_loaded_file_that_became_something_else_is_not_opened(home: Home, put:
         load_extract(home, extract)
 
 
+@pytest.mark.found("hostile extracts")
 def test_the_message_of_a_file_that_cannot_be_read_is_one_short_line(home: Home, put: Put) -> None:
     """What an engine says came whole: of several lines, with values, and as long as a header can be."""
     names = ["Kim Possible", "kim@example.org", "x" * 500]

@@ -162,6 +162,7 @@ def test_addresses_in_short_texts(text: str, found: bool) -> None:
     assert holds_address(text) is found
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("tail", [" ?", " a?b", "? x"])
 def test_a_very_long_word_is_scrubbed_in_time(tail: str) -> None:
     """A question mark anywhere made a long word quadratic: one line of a megabyte stopped the night for hours."""
@@ -171,6 +172,7 @@ def test_a_very_long_word_is_scrubbed_in_time(tail: str) -> None:
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize(
     ("message", "told"),
     [

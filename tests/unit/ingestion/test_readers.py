@@ -562,6 +562,7 @@ def test_the_rows_of_a_batches_stream_are_typed_by_the_batch(tmp_path: Path) -> 
 # --- what nobody should deliver
 
 
+@pytest.mark.found("hostile extracts")
 def test_parquet_rows_keep_their_numbers_whatever_the_row_groups(tmp_path: Path) -> None:
     """With several threads the rows of small groups came in any order.
 
@@ -577,6 +578,7 @@ def test_parquet_rows_keep_their_numbers_whatever_the_row_groups(tmp_path: Path)
         assert found == [(n + 1, n) for n in range(60)]
 
 
+@pytest.mark.found("hostile extracts")
 def test_long_parquet_rows_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text of a dictionary that stands in every row was written out for all of them at once: 5 GB from 543 bytes."""
     monkeypatch.setattr(readers, "_PIECE_BYTES", 100_000)
@@ -602,6 +604,7 @@ def test_long_parquet_rows_beside_a_column_of_the_engines_name(tmp_path: Path) -
         rows(path)
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("name", ["events.ndjson.gz", "events.ndjson.zst", "events.csv.gz", "events.parquet"])
 def test_a_file_that_stands_for_very_much_more_is_refused(
     read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -631,6 +634,7 @@ def test_very_many_parquet_rows_of_nothing_are_refused_before_one_is_read(
         next(read_documents(duckdb.connect(), STREAM, path))
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("line", [b"", b"\r", b" ", b"x", b"\xff"])
 def test_very_many_short_lines_take_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
     """A piece of short lines was laid out line by line in one go: one bad byte, and it was gigabytes."""
@@ -656,6 +660,7 @@ def test_blank_lines_of_a_csv_file_cost_little(read: Any) -> None:
     assert [(line, document) for line, document, _, _ in found] == [(1, {"text": "x"})]
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("first", ["Kim Possible", "kim@example.org"])
 def test_a_file_without_a_header_tells_nobody(read: Any, first: str) -> None:
     """The first row was taken for the header, and what stands in it twice was told in the message."""
@@ -664,6 +669,7 @@ def test_a_file_without_a_header_tells_nobody(read: Any, first: str) -> None:
     assert str(caught.value) == "the header names a column twice: columns 1 and 3"
 
 
+@pytest.mark.found("hostile extracts")
 def test_a_header_of_very_many_columns(read: Any, tmp_path: Path) -> None:
     """Names were compared each with each: a header of a megabyte took hours."""
     names = [f"c{n}" for n in range(200_000)]
@@ -682,6 +688,7 @@ def test_a_parquet_column_with_a_nul_in_its_name(tmp_path: Path) -> None:
         rows(tmp_path / "events.parquet")
 
 
+@pytest.mark.found("hostile extracts")
 @pytest.mark.parametrize("cell", ["NaN", "nan", "-Infinity", "inf", " NaN"])
 def test_a_cell_that_only_the_engine_takes_for_json_is_text(read: Any, tmp_path: Path, cell: str) -> None:
     """NaN in a cell of an open field cost the whole extract: it went into the document bare."""

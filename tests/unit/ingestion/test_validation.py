@@ -684,6 +684,7 @@ def test_the_same_connection_judges_again() -> None:
 # --- what would grow without end
 
 
+@pytest.mark.found("hostile extracts")
 def test_a_batch_that_would_be_kept_many_times_is_malformed_but_for_what_is_needed_of_it() -> None:
     """Each rejected event kept its batch whole: a line of one megabyte with 2,000 events came to two gigabytes."""
     long = batch(*[5] * 1000, more="x" * 100_000)
@@ -707,6 +708,7 @@ def test_a_long_value_of_a_long_batch_is_not_kept_with_each_event() -> None:
     assert json.loads(verdicts.rejected[0]["raw"]).keys() == {"source", "received_at", "events"}
 
 
+@pytest.mark.found("hostile extracts")
 def test_very_many_unknown_fields_are_reported_as_the_most_frequent_and_a_sum() -> None:
     """The ledger held a row for each name: a line of 16 MB can have a million, and every night read them again."""
     docs = [study(**{f"odd_{n}_{i}": 1 for i in range(400)}, often=1) for n in range(5)]
@@ -728,6 +730,7 @@ def test_rejected_rows_leave_the_accepted_ones_as_they_were() -> None:
         assert (verdicts.judged.rows_read, verdicts.judged.rows_accepted) == (2 + bad, 2)
 
 
+@pytest.mark.found("hostile extracts")
 def test_the_hash_of_a_content_that_python_writes_is_the_same_every_time() -> None:
     """The engine let go of a Python function's text before `coalesce` had copied it: the hash was one of noise.
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion import ledger
-from ingestion.contract import load_contracts
+from ingestion.contract import Field, load_contracts
 from ingestion.home import Home
 from ingestion.validation import judge
 from tests.hostile import account
@@ -91,6 +91,36 @@ def test_a_row_is_judged_alike_alone_and_among_others(system: str, stream: str) 
 
 
 # --- the account itself: an account that sees nothing finds nothing
+
+
+KINDS = {"uuids": "uuid_list", "num": "decimal", "ts": "timestamp", "numtext": "number_or_text"}
+
+
+def declared(text: str) -> list[tuple[object, ...]]:
+    return [(f.name, KINDS.get(f.kind, f.kind), f.required, f.low, f.high) for f in account.fields(text)]
+
+
+def contracted(found: tuple[Field, ...]) -> list[tuple[object, ...]]:
+    return [(f.name, f.type, f.required, f.minimum, f.maximum) for f in found]
+
+
+def test_the_contracts_are_those_of_the_account() -> None:
+    """A limit that was changed in a contract was noticed only where an example stood at it."""
+    streams = [stream for contract in load_contracts().values() for stream in contract.streams]
+    assert {(stream.system, stream.name) for stream in streams} == account.SPECS.keys()
+    for stream in streams:
+        spec = account.SPECS[stream.system, stream.name]
+        assert contracted(stream.envelope) == declared(spec.envelope)
+        assert contracted(stream.batch) == declared(spec.batch)
+        assert (stream.payload_field, stream.type_field) == (spec.payload, spec.type_field)
+        assert spec.batch or stream.time_field == spec.time_field
+        assert stream.max_events == (account.MOST_EVENTS if spec.batch else None)
+        types = {spelling: t for t in stream.event_types for spelling in (t.name, *t.aliases)}
+        assert types.keys() == spec.types.keys()
+        for spelling, (references, payload) in spec.types.items():
+            assert types[spelling].name == account.ALIASES.get(spelling, spelling)
+            assert set(types[spelling].requires) == set(references.split())
+            assert contracted(types[spelling].payload) == declared(payload)
 
 
 def test_the_account_knows_what_a_row_is(tmp_path: Path) -> None:

@@ -139,6 +139,13 @@ def manifest(path: Path, **changes: Any) -> bytes:
     return json.dumps({"files": [{"name": path.name, "rows": 0, "sha256": sha256_of(path)} | changes]}).encode()
 
 
+def test_a_manifest_of_several_files_counts_each_by_itself(home: Home, put: Put) -> None:
+    paths = [put(f"study/{DAY}/events-{n}.ndjson", ndjson(*[event(n)] * n)) for n in (1, 2, 3)]
+    entries = [json.loads(manifest(path, rows=n))["files"][0] for n, path in enumerate(paths, 1)]
+    put(f"study/{DAY}/manifest.json", json.dumps({"files": entries}).encode())
+    assert load_one(home).rows_read == 6
+
+
 def test_the_same_events_are_the_same_rows_in_every_format(home: Home, put: Put, query: Query) -> None:
     rows = [
         event(1, client_ts="2025-01-02T00:00:00.25+01:00"),
@@ -329,12 +336,16 @@ def test_a_file_without_permission(home: Home, put: Put) -> None:
         load_one(home)
 
 
-def test_a_file_that_changes_while_it_is_read(home: Home, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rows", [[event(1), event(2)], [event(3)]])
+def test_a_file_that_changes_while_it_is_read(
+    home: Home, put: Put, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]
+) -> None:
     path = put(EVENTS, ndjson(event(1)))
+    os.utime(path, (1, 1))
     judge = loading.judge
 
     def slow_judge(*arguments: Any) -> Any:
-        path.write_bytes(ndjson(event(1), event(2)))
+        path.write_bytes(ndjson(*rows))
         return judge(*arguments)
 
     monkeypatch.setattr(loading, "judge", slow_judge)

@@ -125,9 +125,30 @@ def test_a_line_that_is_too_long_is_malformed_and_memory_stays_bounded(
     assert all(len(raw) <= 116 + 1 for _, raw, _ in bad(found))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@pytest.mark.parametrize("more", [b"x", b" ", b"x" * 200, b" " * 200])
+def test_a_line_that_would_be_whole_without_its_end_is_malformed(
+    read: Any, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    monkeypatch.setattr(readers, "LONGEST_ROW", 100)
+    monkeypatch.setattr(readers, "_PIECE_BYTES", 16)
+    fits = b'{"a":"' + b"x" * 92 + b'"}'
+    for name, content in (("ndjson", fits), ("csv", b"text\n" + b"x" * 99 + b"y")):
+        [whole] = read(f"events.{name}", content)
+        assert whole[3] is None
+        for end in (b"", b"\n", b"\r\n"):
+            [(_, document, raw, fault)] = read(f"events.{name}", content + more + end)
+            assert document is None and fault == readers._TOO_LONG and len(raw) <= 117
+
+
+# Byte-order marks where they are none: only at the beginning of a file they are passed over.
+MARKED = b'{"d":"\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf"}'
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
 @given(
-    lines=st.lists(st.sampled_from([b'{"a":1}', b"", b"  ", b'{"b":"\xc3\xa9"}', b"torn", b'{"c":"\xff"}', b"[1]"])),
+    lines=st.lists(
+        st.sampled_from([b'{"a":1}', b"", b"  ", b'{"b":"\xc3\xa9"}', b"torn", b'{"c":"\xff"}', b"[1]", MARKED])
+    ),
     end=st.sampled_from([b"\n", b"\r\n"]),
     last=st.booleans(),
     piece=st.integers(1, 40),

@@ -63,7 +63,8 @@ def test_every_row_is_accounted_for(home: Home, put: Put, query: Query) -> None:
 
 
 def test_rows_lie_in_the_order_of_time(home: Home, put: Put) -> None:
-    put(EVENTS, ndjson(*(event(number) for number in (5, 3, 9, 1))))
+    ids = (event(number)["event_id"] for number in (1, 2, 3, 4))
+    put(EVENTS, ndjson(*(event(number, event_id=id_) for number, id_ in zip((5, 3, 9, 1), ids, strict=True))))
     load_one(home)
     [path] = Lake(home).raw_files("study", "events")
     minutes = duckdb.sql(f"select minute(event_ts) from read_parquet($${path}$$)").fetchall()

@@ -716,3 +716,10 @@ def test_a_cell_that_only_the_engine_takes_for_json_is_text(read: Any, tmp_path:
     for field in ("any", "object", "uuid_list"):
         assert good(read("events.csv", f"{field}\n{cell}\n".encode())) == [{field: cell}]
         assert good(parquet(tmp_path / "events.parquet", {field: pa.array([cell])})) == [{field: cell}]
+
+
+def test_a_parquet_row_at_the_limit_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "_LARGE_ROW", readers._ROW_BYTES + 10)
+    texts = ["x" * size for size in (8, 9, 10, 11, 12, 10, 11)]
+    found = parquet(tmp_path / "events.parquet", {"text": pa.array(texts)})
+    assert sorted((line, document["text"]) for line, document, _, _ in found) == list(enumerate(texts, 1))

@@ -745,3 +745,10 @@ def test_the_hash_of_a_content_that_python_writes_is_the_same_every_time() -> No
         assert row["content_hash"] == expected
     sessions = [run(ASSESSMENT, [assessment(source=["api", "of long ago"])]).accepted[0] for _ in range(5)]
     assert len({row["content_hash"] for row in sessions}) == 1
+
+
+def test_an_unknown_field_that_is_null_is_absent() -> None:
+    docs = [{**study(properties={"more": None}), "odd": None}, {**study("search_performed", {"query": "x", "m": None})}]
+    verdicts = run(STUDY, docs)
+    assert verdicts.judged.drift == []
+    assert [sorted(json.loads(row["payload"])) for row in verdicts.accepted] == [[], ["query"]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.contract import CONTRACTS, ContractError, load_contracts, raw_columns, read_contract
+from ingestion.contract import CONTRACTS, ContractError, Field, load_contracts, raw_columns, read_contract
 
 STREAMS = {
     "assessment": ["events", "batches", "test_sessions", "session_questions"],
@@ -253,3 +253,45 @@ def test_errors_name_the_place(tmp_path: Path, sound: str, broken: str, message:
 
 def test_the_contracts_are_the_files() -> None:
     assert list(load_contracts()) == sorted(path.stem for path in CONTRACTS.glob("*.yaml"))
+
+
+def every_field() -> list[tuple[str, Field]]:
+    """Every field of every contract, by the place that events.md gives it: its event type, or its stream."""
+    found: list[tuple[str, Field]] = []
+    for contract in load_contracts().values():
+        for stream in contract.streams:
+            found += [(f"{contract.system}/{stream.name}", f) for f in (*stream.batch, *stream.envelope)]
+            found += [(t.name, f) for t in stream.event_types for f in t.payload]
+    return found
+
+
+def test_the_privacy_classes_are_those_of_the_spec() -> None:
+    """Nothing noticed when a field lost its class: what it holds would have been stored as it came."""
+    classes = {(place, f.name): (f.privacy, f.keep) for place, f in every_field() if f.privacy not in ("plain", "id")}
+    assert classes == {
+        ("session_start", "user_agent"): ("user_agent", "hash"),
+        ("session_start", "ip_address"): ("ip", "hash"),
+        ("ai_feedback_positive", "feedback_text"): ("free_text", "hash"),
+        ("ai_feedback_negative", "feedback_text"): ("free_text", "hash"),
+        ("search_performed", "query"): ("free_text", "scrubbed"),
+        ("ai_block_used", "query"): ("free_text", "hash"),
+        ("error_event", "error_message"): ("free_text", "scrubbed"),
+    }
+
+
+def test_the_closed_lists_are_those_of_the_spec() -> None:
+    lists = {(place, f.name): " ".join(f.values) for place, f in every_field() if f.values}
+    source, quiz = "web mobile api", "practice mock_exam flashcards"
+    assert lists == {
+        ("session_start", "device_type"): "web mobile tablet",
+        ("quiz_start", "quiz_type"): quiz,
+        ("quiz_complete", "quiz_type"): quiz,
+        ("ai_hint_requested", "hint_type"): "guided direct",
+        ("ai_explanation_requested", "hint_type"): "guided direct",
+        ("achievement_unlocked", "achievement_type"): "streak mastery milestone",
+        ("search_performed", "search_type"): "semantic keyword",
+        ("assessment/events", "source"): source,
+        ("assessment/batches", "source"): source,
+        ("PAUSE_BLUR", "state"): "blur focus",
+        ("ai_block_used", "block_type"): "ask-question explain-like-10 quiz diagram",
+    }

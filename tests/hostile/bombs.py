@@ -50,7 +50,7 @@ def _zst(path: Path, *parts: bytes, then: Iterator[bytes]) -> None:
 
 def one_line_of_zeros(landing: Path) -> None:
     """Below what is refused: one line, malformed."""
-    _gz(landing / STUDY / "events.ndjson.gz", then=_again(b"\0", 900 * MB))
+    _gz(landing / STUDY / "events.ndjson.gz", then=_again(b"\0", 500 * MB))
 
 
 def gigabytes_of_zeros(landing: Path) -> None:
@@ -71,7 +71,7 @@ def long_lines(landing: Path) -> None:
 
 
 def an_endless_cell(landing: Path) -> None:
-    _gz(landing / STUDY / "events.csv.gz", b'event_id,event_type\n"', then=_again(b"x", 900 * MB))
+    _gz(landing / STUDY / "events.csv.gz", b'event_id,event_type\n"', then=_again(b"x", 500 * MB))
 
 
 def cells_without_end(landing: Path) -> None:
@@ -95,7 +95,7 @@ def long_parquet_rows(landing: Path) -> None:
 
 def prefixes(landing: Path) -> None:
     """Each text a little longer than what it shares with the one before."""
-    table = pa.table({"event_id": [f"{'x' * 100_000}{n}" for n in range(2000)]})
+    table = pa.table({"event_id": [f"{'x' * 100_000}{n}" for n in range(800)]})
     encoding = {"column_encoding": {"event_id": "DELTA_BYTE_ARRAY"}, "use_dictionary": False}
     pq.write_table(table, landing / STUDY / "events.parquet", compression="zstd", **encoding)
 
@@ -157,7 +157,7 @@ BOMBS: dict[Bomb, tuple[int, int] | str] = {
     a_header_without_end: "1,000,000 columns",
     a_text_in_every_row: "unpacks to more than 200 times its size",
     long_parquet_rows: (150, 0),
-    prefixes: (2000, 0),
+    prefixes: (800, 0),
     rows_of_nothing: "unpacks to more than 200 times its size",
     a_list_of_millions: (4, 0),
     a_batch_with_each_of_its_events: (2001, 0),

@@ -13,9 +13,11 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -106,6 +108,22 @@ def run_hostile(seed: int, folder: Path) -> Outcome:
     _check_canary(home, outcome)
     outcome.faults = [f"seed {seed}: {fault}" for fault in dict.fromkeys(outcome.faults)]
     return outcome
+
+
+def run_many(seeds: Iterable[int], folder: Path, progress: Callable[[int, Outcome], None] | None = None) -> Outcome:
+    """Many folders, one after the other, and the sum of them; `progress` is told each seed and what came of it.
+
+    A folder stays where something was found to be wrong with it.
+    """
+    total = Outcome()
+    for seed in seeds:
+        one = run_hostile(seed, folder / f"seed-{seed}")
+        if not one.faults:
+            shutil.rmtree(folder / f"seed-{seed}")
+        total.add(one)
+        if progress is not None:
+            progress(seed, one)
+    return total
 
 
 def load_in_child(home: Home, what: str = "pending", timeout: float = TIMEOUT) -> dict[str, Any]:

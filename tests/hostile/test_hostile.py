@@ -26,11 +26,11 @@ from tests.hostile.extracts import Maker, dump
 from tests.hostile.run import load_in_child, run_hostile
 
 # Longer runs: run_hostile for many seeds.
-SEEDS = (1, 7, 11)
+SEEDS = (7, 11)
 DAY = date(2025, 9, 1)
 
-# The engine alone takes 120 MiB, and 300 MiB with a folder of small hostile files. The most that a bomb took was
-# 940 MiB (ten lines of 15 MiB, kept whole).
+# The process alone takes 120 MiB, and 300 MiB with a folder of small hostile files. The most that a bomb took was
+# 1,031 MiB (150 rows of a megabyte, kept whole), on a machine of two cores.
 MOST_MEMORY = 1536 * 1024**2
 MOST_SECONDS = 120
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from tests.hostile.run import Outcome, run_hostile
+from tests.hostile.run import Outcome, run_many
 from tests.soak.kills import DoomedHome, Kills, every_boundary
 
 KILLS_OF_A_HOME = 10
@@ -32,8 +32,4 @@ def killed(root: Path, seed: int, kills: int) -> Kills:
 
 def hostile(root: Path, seed: int, folders: int) -> Outcome:
     """Load hostile landing folders, one a seed."""
-    found = Outcome()
-    for number in range(seed, seed + folders):
-        found.add(run_hostile(number, root / str(number)))
-        shutil.rmtree(root / str(number))
-    return found
+    return run_many(range(seed, seed + folders), root)

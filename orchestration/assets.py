@@ -330,8 +330,8 @@ def _results(invocation: DbtCliInvocation) -> Sequence[Mapping[str, Any]]:
 # Publishing
 
 
-def build_published_marts(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
-    """The published file, behind every mart and so behind every blocking check on one."""
+def build_published_marts(models: dg.AssetsDefinition, code: str) -> dg.AssetsDefinition:
+    """The published file, behind every mart and so behind every blocking check on one; it names the code of today."""
 
     @dg.asset(
         key=PUBLISHED_MARTS,
@@ -343,7 +343,7 @@ def build_published_marts(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
         "check has passed.",
     )
     def published_marts(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult[None]:
-        publication = publish(writer.home)
+        publication = publish(writer.home, code)
         rows = [dg.TableRecord({"table": name, "rows": count}) for name, count in publication.rows.items()]
         return dg.MaterializeResult(
             metadata={

@@ -70,6 +70,11 @@ def published_figures(home: Home) -> list[Row]:
     return _of_mart(home.published, "mastery_evaluation", f"{_FIGURES} marts.mastery_evaluation")
 
 
+def publication(home: Home) -> Row | None:
+    """By which `code` the published copy was built, and when (`published_at`, UTC); None where it does not say."""
+    return next(iter(_of_mart(home.published, "publication", "select code, published_at from publication")), None)
+
+
 def lake_figures(home: Home) -> list[Row]:
     """Which figures of models of topic mastery the lake holds."""
     with lake_connection(home) as con:
@@ -103,7 +108,7 @@ def _of_mart(database: Path, mart: str, query: str) -> list[Row]:
     if not database.exists():
         return []
     with duckdb.connect(str(database), read_only=True) as con:
-        found = rows_of(con, "select 1 from duckdb_tables() where schema_name = 'marts' and table_name = ?", [mart])
+        found = rows_of(con, "select 1 from duckdb_tables() where table_name = ?", [mart])
         return rows_of(con, query) if found else []
 
 

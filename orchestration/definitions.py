@@ -21,6 +21,7 @@ from orchestration.assets import (
     mastery_model,
 )
 from orchestration.checks import MART_CHECKS, MASTERY_CHECKS
+from orchestration.code_version import code_version
 from orchestration.engines import EngineResource
 from orchestration.jobs import build_jobs
 from orchestration.partitions import build_extract_dates
@@ -41,7 +42,7 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
         for stream in contract.streams
     ]
     models = build_model_assets(prepared, streams)
-    published = build_published_marts(models)
+    published = build_published_marts(models, code_version())
     return dg.Definitions(
         assets=[
             *stream_assets,

@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
+from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.engine.interfaces import Dialect
 
-_open: dict[str, sqlite3.Connection] = {}  # by file
+_MOST_IDLE = 16  # connections; beyond, the one that was used longest ago is closed
+
+
+class _Kept(sqlite3.Connection):
+    """A connection that stays open when it is closed, for the next one who wants the same file."""
+
+    place: tuple[object, ...]
+
+    def close(self) -> None:
+        self.rollback()
+        _idle[self.place].append(self)
+        if sum(map(len, _idle.values())) > _MOST_IDLE:
+            place = next(iter(_idle))
+            _idle[place].pop().really_close()
+            if not _idle[place]:
+                del _idle[place]
+
+    def really_close(self) -> None:
+        super().close()
+
+
+_idle: defaultdict[tuple[object, ...], list[_Kept]] = defaultdict(list)  # by file and settings, oldest first
 
 
 def keep_history_open() -> None:
@@ -17,15 +41,25 @@ def keep_history_open() -> None:
     log back and waits for the disk. A connection that stays open leaves that to the process's end. A power cut may cost
     the last events of the history, which is no part of the books; a killed process costs none.
     """
-    if not event.contains(Engine, "connect", _keep_open):
-        event.listen(Engine, "connect", _keep_open)
+    if not event.contains(Engine, "do_connect", _take_an_open_one):
+        event.listen(Engine, "do_connect", _take_an_open_one)
 
 
-def _keep_open(connection: object, record: object) -> None:
-    if not isinstance(connection, sqlite3.Connection):
-        return
-    connection.execute("pragma synchronous = normal")
-    file = connection.execute("pragma database_list").fetchone()[2]
-    if file and file not in _open:
-        _open[file] = sqlite3.connect(file, check_same_thread=False)
-        _open[file].execute("select count(*) from sqlite_master").fetchone()
+def _take_an_open_one(
+    dialect: Dialect, record: object, arguments: list[Any], settings: dict[str, Any]
+) -> sqlite3.Connection | None:
+    if dialect.name != "sqlite" or arguments[0] == ":memory:":
+        return None  # as it is otherwise
+    place = (*arguments, *sorted(settings.items()))
+    waiting = _idle.pop(place, [])
+    connection = waiting.pop() if waiting else _connect(arguments, settings)
+    if waiting:
+        _idle[place] = waiting
+    connection.place = place
+    return connection
+
+
+def _connect(arguments: list[Any], settings: dict[str, Any]) -> _Kept:
+    opened = sqlite3.connect(*arguments, **{**settings, "check_same_thread": False}, factory=_Kept)
+    opened.execute("pragma synchronous = normal")
+    return opened

@@ -6,7 +6,6 @@ What does not: the assets that are made of it (`translator`, `assets`), and runn
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 from dagster_dbt import DbtProject
 from filelock import FileLock
 
+from orchestration.code_version import hash_files
 from orchestration.lineage import Lineage, column_lineage
 from orchestration.resources import dbt_executable
 
@@ -28,9 +28,6 @@ PROJECT_DIR = _CHECKOUT / "dbt_project"
 
 # A folder of our own: a `dbt build` by hand writes its manifest into target/, which may be of other files by then.
 _TARGET = Path("target") / "dagster"
-
-# Folders and files of a dbt project that decide nothing about its manifest.
-_NOT_SOURCES = {"target", "logs", "dbt_packages"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,8 @@ def prepare(project_dir: Path = PROJECT_DIR) -> Prepared:
     target.mkdir(parents=True, exist_ok=True)
     stamp, lineage_path = target / "sources.sha256", target / "lineage.json"
     with FileLock(target / "lock"):  # two processes may load their definitions at once
-        sources = _hash_sources(project_dir)
+        # The project's files, the contracts that its sources follow, and how lineage is read.
+        sources = hash_files([project_dir, _CHECKOUT / "ingestion" / "contracts", Path(__file__).parent / "lineage.py"])
         if not (project.manifest_path.exists() and lineage_path.exists() and _read(stamp) == sources):
             stamp.unlink(missing_ok=True)
             _compile(project_dir)
@@ -107,17 +105,6 @@ def _compile(project_dir: Path) -> None:
         )
     if done.returncode != 0:
         raise RuntimeError(f"dbt cannot compile {project_dir}:\n{done.stdout.strip()}")
-
-
-def _hash_sources(project_dir: Path) -> str:
-    """A hash of what the manifest comes from: the project's files, and the contracts that its sources follow."""
-    digest = hashlib.sha256()
-    for root in (project_dir, _CHECKOUT / "ingestion" / "contracts", Path(__file__).parent / "lineage.py"):
-        for path in [root] if root.is_file() else sorted(root.rglob("*")):
-            if path.is_file() and not _NOT_SOURCES & set(path.relative_to(root).parts[:1]):
-                digest.update(f"{path.relative_to(root.parent)}\0{path.stat().st_size}\0".encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _read(path: Path) -> str | None:

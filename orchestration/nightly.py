@@ -24,14 +24,15 @@ from ingestion.lock import writer_lock
 from mastery.store import Store
 from orchestration.assets import PUBLISHED_MARTS
 from orchestration.checks import MASTERY_MODEL, stream_key
-from orchestration.databases import Row, mart_rows, working_books
+from orchestration.code_version import code_version
+from orchestration.databases import Row, mart_rows, publication, working_books
 from orchestration.definitions import build_defs
 from orchestration.engines import EngineResource
 from orchestration.history import keep_history_open
 from orchestration.instance import bury_dead_runs, prepare_instance
 from orchestration.jobs import JOBS, LOAD, MASTERY, REBUILD, TRANSFORM, load_config
 from orchestration.partitions import DateRange
-from orchestration.planning import Outlook, Place, due_date, look, places_of, runs_of_the_night, within
+from orchestration.planning import Outlook, Place, due_date, is_up_to_date, look, places_of, runs_of_the_night, within
 from orchestration.resources import Alert, AlertResource, Progress, failure_text
 from orchestration.wording import counted, not_read
 
@@ -58,6 +59,7 @@ class Night:
     wanted: set[Place] = field(default_factory=set)  # what was to be loaded
     warnings: list[str] = field(default_factory=list)  # what lies in landing and is no extract
     descriptions: dict[dg.AssetCheckKey, str] = field(default_factory=dict)  # of the checks
+    is_unchanged: bool = False  # the published marts are what would be built; none was
     published: bool = False
     refit: dict[str, Any] = field(default_factory=dict)  # what the fit of topic mastery tells of itself
 
@@ -85,16 +87,20 @@ def nightly(home: Home, first: date | None = None, last: date | None = None) -> 
         wanted = within(found, DateRange(first or date.min, last or date.max))
         night.wanted |= places_of(wanted)
         _say(f"{counted(len({e.extract_date for e in wanted}), 'date')} to load")
+        streams = [s for c in load_contracts().values() for s in c.streams]
+        runs = runs_of_the_night(outlook, wanted, streams, due)
+        # The marts, and what the checks say of them, are a function of the lake and the code.
+        night.is_unchanged = not wanted and is_up_to_date(home, code_version())
         with _quiet(home) as progress, dg.DagsterInstance.get() as instance:
             bury_dead_runs(instance, JOBS)
-            defs = build_defs(progress=progress)
             tags = {_COMMAND_TAG: "nightly"}
-            streams = [s for c in load_contracts().values() for s in c.streams]
-            for run in runs_of_the_night(outlook, wanted, streams, due):
+            defs = build_defs(progress=progress) if runs or not night.is_unchanged else dg.Definitions()
+            for run in runs:
                 config = load_config(run.streams, only_new=not (first or last))
                 keys = [stream_key(stream) for stream in run.streams]
                 _run(night, defs, instance, LOAD, tags | run.dates.tags, config, keys)
-            _run(night, defs, instance, TRANSFORM, tags)
+            if not night.is_unchanged:
+                _run(night, defs, instance, TRANSFORM, tags)
         return _summary(home, night)
 
 
@@ -197,7 +203,10 @@ def _run(
 
 def _summary(home: Home, night: Night) -> int:
     lines = ["", f"Daybook, {time.monotonic() - night.started:.0f} s", ""]
-    lines += [*_loaded_lines(home, night), *not_read(night.warnings), *_mart_lines(home)]
+    lines += [*_loaded_lines(home, night), *not_read(night.warnings)]
+    if night.is_unchanged:
+        lines += _unchanged_lines(home)
+    lines += _mart_lines(home)
     lines += _check_lines(night)
     if night.failures:
         lines += ["", "What failed:", *(f"  - {failure}" for failure in night.failures)]
@@ -214,8 +223,14 @@ def _summary(home: Home, night: Night) -> int:
 def _published_lines(home: Home, night: Night) -> list[str]:
     if not home.published.exists():
         return ["published  nothing yet"]
-    left = "" if night.published else "  (left as it was)"
+    left = "" if night.published or night.is_unchanged else "  (left as it was)"
     return [f"published  {home.published}{left}", f"           {_query(home)}"]
+
+
+def _unchanged_lines(home: Home) -> list[str]:
+    since = publication(home)
+    told = f"of {since['published_at']:%Y-%m-%d %H:%M} UTC" if since else ""
+    return [f"built      nothing: neither the lake nor the code has changed since the publication {told}"]
 
 
 def _query(home: Home) -> str:
@@ -266,6 +281,8 @@ def _mart_lines(home: Home) -> list[str]:
 
 def _check_lines(night: Night) -> list[str]:
     told = [check for check in night.checks if not check.passed]
+    if night.is_unchanged and not night.checks:
+        return []
     failed = sum(_is_error(check) for check in told)
     passed, warned = len(night.checks) - len(told), len(told) - failed
     lines = ["", f"checks     {passed} passed, {warned} warned, {failed} failed"]

@@ -1,6 +1,6 @@
 """What has to run: pure functions from what lies in landing, lake and published marts to runs.
 
-What belongs here: decisions, which take all they know as arguments (the clock too), and the one function that looks.
+What belongs here: decisions, which take all they know as arguments (the clock too), and the functions that look.
 What does not: asking Dagster for the runs (`schedules`, `sensors`, `nightly`).
 
 All times are UTC without a zone.
@@ -21,6 +21,7 @@ from ingestion.extracts import Extract, discover
 from ingestion.home import Home
 from ingestion.ledger import active_loads
 from ingestion.load import pending
+from orchestration.databases import lake_figures, publication, published_books, published_figures
 from orchestration.partitions import DateRange
 
 # A warehouse is live when its newest extract was loaded at most this long after its day had ended. Then the next one is
@@ -80,6 +81,24 @@ def figures_of(rows: Iterable[Mapping[str, object]]) -> Contents:
         )
         for row in rows
     }
+
+
+def lake_contents(home: Home) -> Contents:
+    """What the marts are to be made of."""
+    return {**lake_loads(home), **figures_of(lake_figures(home))}
+
+
+def published_contents(home: Home) -> Contents:
+    """What the published marts are made of; nothing where nothing is published."""
+    return {**loads_of(published_books(home)), **figures_of(published_figures(home))}
+
+
+def is_up_to_date(home: Home, code: str) -> bool:
+    """Whether the published marts are what this code would build of the lake, and all is there to go on from."""
+    signed = publication(home)
+    if signed is None or signed["code"] != code or not (home.marts.exists() and home.warehouse.exists()):
+        return False
+    return dict(lake_contents(home)) == dict(published_contents(home))
 
 
 # Runs

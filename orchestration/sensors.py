@@ -13,19 +13,16 @@ from ingestion.contract import Stream
 from ingestion.extracts import Extract, ExtractError, read_manifest
 from ingestion.home import Home
 from ingestion.lock import WriterBusyError, writer_lock
-from orchestration.databases import lake_figures, published_books, published_figures
 from orchestration.jobs import JOBS, LOAD, TRANSFORM, load_requests
 from orchestration.partitions import DateRange
 from orchestration.planning import (
     Attempt,
-    Contents,
     arrivals,
     decide_transformation,
-    figures_of,
-    lake_loads,
+    lake_contents,
     lake_version,
-    loads_of,
     look,
+    published_contents,
     read_sightings,
     runs_of_the_night,
     within,
@@ -87,8 +84,7 @@ def build_extracts_arrived(
 )
 def marts_behind_lake(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.RunRequest | dg.SkipReason:
     """What follows a load or a fit. It looks at what they left, not at runs, so that it also follows one that died."""
-    lake: Contents = {**lake_loads(home.home), **figures_of(lake_figures(home.home))}
-    published: Contents = {**loads_of(published_books(home.home)), **figures_of(published_figures(home.home))}
+    lake, published = lake_contents(home.home), published_contents(home.home)
     version = lake_version(lake)
     decision = decide_transformation(
         lake,

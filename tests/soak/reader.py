@@ -26,7 +26,7 @@ class Reader:
     opened: int = 0
     states: set[State] = field(default_factory=set)  # each different content that was seen
     faults: list[str] = field(default_factory=list)
-    pause: float = 0.1  # seconds between two looks
+    pause: float = 1.0  # seconds between two looks: the nights shall have the machine, too
 
     def __enter__(self) -> Reader:
         self._stop = threading.Event()

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from ingestion.home import Home
+from orchestration.databases import publication
 from orchestration.publish import publish
 
 
@@ -74,3 +77,18 @@ def test_nothing_is_published_where_there_are_no_marts(home: Home) -> None:
     home.marts.unlink()
     with pytest.raises(FileNotFoundError, match="build them first"):
         publish(home)
+
+
+def test_a_copy_says_by_which_code_it_was_built_and_when(home: Home) -> None:
+    publish(home, "code-1")
+    signed = publication(home)
+    assert signed is not None
+    assert signed["code"] == "code-1"
+    assert datetime.now(UTC).replace(tzinfo=None) - signed["published_at"] < timedelta(minutes=5)
+
+
+def test_a_copy_that_was_never_signed(home: Home) -> None:
+    assert publication(home) is None
+    home.published.parent.mkdir()
+    shutil.copy(home.marts, home.published)
+    assert publication(home) is None

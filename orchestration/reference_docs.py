@@ -18,6 +18,7 @@ from ingestion.contract import Contract, Field, Stream, load_contracts
 from ingestion.privacy import MAX_GRAIN_LENGTH
 from orchestration.checks import MART_CHECKS
 from orchestration.manifest import PROJECT_DIR, marts_of, prepare
+from orchestration.translator import test_description
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 FUNNELS = PROJECT_DIR / "seeds" / "funnels.csv"
@@ -43,6 +44,9 @@ can say. A row that breaks its contract is quarantined with the first reason tha
 `batch_too_large`, `unknown_event_type`, `missing_field`, `invalid_field`, `payload_too_large` (more than 4,096
 bytes), `timestamp_out_of_range` (before 2000, or more than 24 hours after the end of the extract date).
 """
+
+# The end of a condition that says so of its column.
+_NEVER_NULL = " is not null"
 
 _PRIVACY = {
     "id": "identifier",
@@ -213,7 +217,13 @@ def _mart(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     tests = [manifest["nodes"][child] for child in children if child.startswith("test.")]
     keys = [test["test_metadata"]["kwargs"]["columns"] for test in tests if _kind(test) == "primary_key"]
     never_null = {column for key in keys for column in key}
-    never_null |= {test["column_name"] for test in tests if _kind(test) == "not_null"}
+    never_null |= {
+        condition.removesuffix(_NEVER_NULL)
+        for test in tests
+        if _kind(test) == "conditions"
+        for condition in test["test_metadata"]["kwargs"]["conditions"]
+        if condition.endswith(_NEVER_NULL)
+    }
     columns = [
         (f"`{name}`", column["data_type"], "never" if name in never_null else "", column["description"])
         for name, column in mart["columns"].items()
@@ -278,11 +288,12 @@ def _funnels() -> str:
 def _own_tests(mart: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The tests that say what they hold in words of their own: those on the mart, and those that are shown at it."""
     for node in manifest["nodes"].values():
-        if node["resource_type"] == "test" and node["description"]:
+        told = node["description"] or (test_description(node) if _kind(node) == "conditions" else "")
+        if node["resource_type"] == "test" and told:
             shown_at = node["config"]["meta"].get("dagster", {}).get("ref", {}).get("name")
             if mart["unique_id"] in node["depends_on"]["nodes"] or shown_at == mart["name"]:
                 warns = node["config"]["severity"].lower() == "warn"
-                yield node["name"], _severity(not warns), node["description"]
+                yield node["name"], _severity(not warns), told
 
 
 def _asset_checks(mart: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -298,7 +309,7 @@ def _severity(blocks: bool) -> str:
 
 
 def _kind(test: Mapping[str, Any]) -> str | None:
-    """The name of a generic test; None for a test of its own."""
+    """The name of a generic test; None for what is none."""
     metadata = test.get("test_metadata")
     return metadata["name"] if metadata else None
 

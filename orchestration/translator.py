@@ -44,7 +44,7 @@ class Translator(DagsterDbtTranslator):
         return spec and dg.AssetCheckSpec(
             spec.name,
             asset=spec.asset_key,
-            description=_test_description(self.get_resource_props(manifest, unique_id)),
+            description=test_description(self.get_resource_props(manifest, unique_id)),
             additional_deps=spec.additional_deps,
             blocking=spec.blocking,
             metadata=spec.metadata,
@@ -74,8 +74,8 @@ class Translator(DagsterDbtTranslator):
         )
 
 
-def _test_description(props: Mapping[str, Any]) -> str:
-    """What the project says of the test; of one on a column what it tests, which its name says badly."""
+def test_description(props: Mapping[str, Any]) -> str:
+    """What the project says of the test; of a generic one what it tests, which its name says badly."""
     if props.get("description"):
         return str(props["description"])
     test = props.get("test_metadata") or {}
@@ -83,17 +83,10 @@ def _test_description(props: Mapping[str, Any]) -> str:
     match test.get("name"):
         case "primary_key":
             return f"Primary key: {', '.join(given['columns'])}. Unique, and never null."
-        case "not_null":
-            return f"{column} is never null."
-        case "accepted_values":
-            return f"{column} is one of {', '.join(map(str, given['values']))}."
+        case "conditions":
+            return f"Every row keeps its conditions. They are: {'; '.join(given['conditions'])}."
         case "relationships":
             return f"{column} is a {given['field']} of {given['to'].removeprefix('ref(').rstrip(')')}."
-        case "within":
-            bounds = [
-                f"at {bound} {given[name]}" for bound, name in (("least", "min"), ("most", "max")) if name in given
-            ]
-            return f"{column} is {' and '.join(bounds)}."
     return ""
 
 

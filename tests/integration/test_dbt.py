@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from tests.integration.warehouse import Warehouse
@@ -35,3 +36,25 @@ def test_every_column_is_described_where_analysts_look(empty: Warehouse) -> None
         select table_name, column_name from duckdb_columns()
         where database_name = 'daybook' and schema_name = 'marts' and coalesce(comment, '') = ''""")
     assert undescribed == []
+
+
+def test_rows_that_break_a_condition_are_told_with_the_condition(empty: Warehouse) -> None:
+    with duckdb.connect(str(empty.home.marts)) as con:
+        for day, questions, rate in ((1, 0, "1"), (2, 1, "null"), (3, 1, "1.5"), (4, -1, "2"), (5, 1, "'nan'")):
+            con.execute(
+                "insert into marts.ai_coach_daily_stats (date, questions, hint_then_correct_rate) "
+                f"values (date '2026-03-0{day}', {questions}, {rate})"
+            )
+    try:
+        with pytest.raises(AssertionError, match="Got 3 results"):
+            empty.dbt("test", "--select", "ai_coach_daily_stats_conditions")
+        compiled = next(empty.target.rglob("compiled/**/ai_coach_daily_stats_conditions.sql")).read_text()
+        broken = empty.query(f"select broken_condition, date from ({compiled}) order by date")
+        assert [(row["broken_condition"], row["date"].day) for row in broken] == [
+            ("hint_then_correct_rate between 0 and 1", 3),
+            ("questions >= 0", 4),
+            ("hint_then_correct_rate between 0 and 1", 5),
+        ]
+    finally:
+        with duckdb.connect(str(empty.home.marts)) as con:
+            con.execute("delete from marts.ai_coach_daily_stats")

@@ -58,7 +58,7 @@ def test_checks_say_whether_they_block() -> None:
 
 
 def test_columns_that_are_never_null_say_so() -> None:
-    """By a not_null test, or as a part of the key; of others their meaning tells."""
+    """By a condition, or as a part of the key; of others their meaning tells."""
     columns = render()["marts/weekly_user_stats.md"]
     assert "| `user_id` | string | never | " in columns
     assert "| `is_complete_week` | boolean | never | " in columns

@@ -1,0 +1,21 @@
+{#
+What holds in every row, whatever arrives: SQL conditions over the columns; one that comes to null holds. A number that odd data can push out
+of its range belongs in a test that warns. One query finds all that is broken; it returns the rows at fault, each with its first broken
+condition.
+#}
+{% test conditions(model, conditions) %}
+with judged as (
+    select
+        case
+            {%- for condition in conditions %}
+            when not ({{ condition }}) then '{{ dbt.escape_single_quotes(condition) }}'
+            {%- endfor %}
+        end as broken_condition,
+        *
+    from {{ model }}
+)
+
+select *
+from judged
+where broken_condition is not null
+{% endtest %}

@@ -6,11 +6,7 @@ condition.
 {% test conditions(model, conditions) %}
 with judged as (
     select
-        case
-            {%- for condition in conditions %}
-            when not ({{ condition }}) then '{{ dbt.escape_single_quotes(condition) }}'
-            {%- endfor %}
-        end as broken_condition,
+        {{ first_broken(conditions) }} as broken_condition,
         *
     from {{ model }}
 )

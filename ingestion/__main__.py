@@ -1,4 +1,4 @@
-"""The command line of the lake: `python -m ingestion load | status | verify | show | erase`.
+"""The command line of the lake: `python -m ingestion load | status | verify | show | withdraw | erase`.
 
 What belongs here: arguments and what is printed. `python -m ingestion.demo` writes demo extracts.
 """
@@ -15,9 +15,11 @@ from ingestion import ledger
 from ingestion.erasure import erase
 from ingestion.extracts import Extract, ExtractError, discover
 from ingestion.home import Home
+from ingestion.lake import Lake
 from ingestion.ledger import Load
 from ingestion.load import Loader, pending
 from ingestion.lock import writer_lock
+from ingestion.privacy import scrub
 from ingestion.show import difference, find_place, show_row
 
 # Of an extract with so many rows, what is read is told while it is read.
@@ -40,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     show.add_argument("file", help="<system>/<YYYY-MM-DD>/<name>")
     show.add_argument("line", type=int, help="its line, or its number in a CSV (after the header) or Parquet file")
     show.add_argument("batch_index", type=int, nargs="?", help="one event of a batch, by its index from 0")
+    withdraw = commands.add_parser("withdraw", help="take an extract that came by mistake out of the lake")
+    withdraw.add_argument("system")
+    withdraw.add_argument("date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="its extract date")
+    withdraw.add_argument("stream", nargs="?", help="by default every stream of the system")
     commands.add_parser("erase", help="take a person out of the lake, for good").add_argument("subject_id")
     chosen = parser.parse_args(arguments)
     home = Home.from_env()
@@ -51,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _verify(home)
     if chosen.command == "show":
         return _show(home, chosen.file, chosen.line, chosen.batch_index)
+    if chosen.command == "withdraw":
+        return _withdraw(home, chosen.system, chosen.date, chosen.stream)
     return _erase(home, chosen.subject_id)
 
 
@@ -101,7 +109,7 @@ def _status(home: Home) -> int:
             print(f"failed: {failure.error} ({failure.loaded_at:%Y-%m-%d %H:%M} UTC)")
     warnings = discover(home).warnings
     for warning in warnings[:_MOST_WARNINGS]:
-        print(f"not read: {warning.removesuffix('; ignored')}")
+        print(f"not read: {scrub(warning.removesuffix('; ignored'))}")
     if len(warnings) > _MOST_WARNINGS:
         print(f"not read: {len(warnings) - _MOST_WARNINGS:,} more")
     return 0
@@ -130,6 +138,23 @@ def _show(home: Home, file: str, line: int, batch_index: int | None) -> int:
     if differs:
         print(f"{differs}; the row may be another one than was loaded", file=sys.stderr)
     return 1 if differs else 0
+
+
+def _withdraw(home: Home, system: str, day: date, stream: str | None) -> int:
+    def is_meant(found: Extract | Load) -> bool:
+        return (found.system, found.extract_date) == (system, day) and stream in (None, found.stream)
+
+    with writer_lock(home, "withdraw"):
+        landed = [extract for extract in discover(home).extracts if is_meant(extract)]
+        for extract in landed:
+            print(f"{extract}: still lies in the landing zone, and would be loaded again; remove it first")
+        loads = [] if landed else [load for load in ledger.active_loads(home).values() if is_meant(load)]
+        for load in loads:
+            ledger.withdraw(Lake(home), load)
+            print(f"{load.system}/{load.extract_date}/{load.stream}: withdrawn: {_counts([load])}")
+        if not landed and not loads:
+            print(f"{system}/{day}{f'/{stream}' if stream else ''}: not in the lake")
+    return 0 if loads else 1
 
 
 def _erase(home: Home, subject_id: str) -> int:

@@ -119,11 +119,16 @@ def _scrubbed(text: str) -> str:
 
 
 def _open(text: str, limit: str | None) -> str:
-    """An open JSON value as a column stores it: text as it is, scalars as JSON, else (under a limit) a hash."""
+    """An open JSON value as a column stores it: text as it is, scalars as JSON, else (under a limit) a hash.
+
+    Of a short text that holds an address nothing is kept: who counts through all addresses finds its hash.
+    """
     value = parse(text)
     shown = as_text(value)
-    if limit is None or (not isinstance(value, dict | list) and len(shown) <= int(limit) and not holds_address(shown)):
+    if limit is None:
         return shown
+    if not isinstance(value, dict | list) and len(shown) <= int(limit):
+        return OTHER if holds_address(shown) else shown
     return hashlib.sha256(shown.encode()).hexdigest()
 
 

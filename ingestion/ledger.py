@@ -154,6 +154,13 @@ def post(con: duckdb.DuckDBPyConnection, lake: Lake, load: Load, accepted: str, 
     return load
 
 
+def withdraw(lake: Lake, load: Load) -> None:
+    """Take a load out of the lake: its date is as if it had never been delivered. The ledger keeps its entry."""
+    day = {"extract_date": str(load.extract_date)}
+    lake.raw(find_stream(load.system, load.stream)).commit(day, [], keep=_none)
+    lake.quarantine.commit({"system": load.system, "stream": load.stream, **day}, [], keep=_none)
+
+
 def _sources(con: duckdb.DuckDBPyConnection, stream: Stream, accepted: str, rejected: str) -> tuple[SourceRows, ...]:
     """Where the rows of a load came from. Reference rows have no source."""
     if stream.kind == "reference":

@@ -97,5 +97,8 @@ def _event_of(con: duckdb.DuckDBPyConnection, place: Place, line: int, row: Show
     path = f"$.{place.stream.list_field}[{index}]"
     ((event,),) = con.execute("select json_extract(?::json, ?)::varchar", [row.document, path]).fetchall()
     if event is None:
-        raise ExtractError(f"{place}: row {line} has no event {index}; the first one is 0")
+        ((events,),) = con.execute(
+            "select json_array_length(?::json, ?)", [row.document, f"$.{place.stream.list_field}"]
+        ).fetchall()
+        raise ExtractError(f"{place}: row {line} has no event {index}; it has {events or 0}, and the first one is 0")
     return ShownRow(event, event)

@@ -32,7 +32,17 @@ from orchestration.history import keep_history_open
 from orchestration.instance import bury_dead_runs, prepare_instance
 from orchestration.jobs import JOBS, LOAD, MASTERY, REBUILD, TRANSFORM, load_config
 from orchestration.partitions import DateRange
-from orchestration.planning import Outlook, Place, due_date, is_up_to_date, look, places_of, runs_of_the_night, within
+from orchestration.planning import (
+    Outlook,
+    Place,
+    due_date,
+    is_up_to_date,
+    lake_loads,
+    look,
+    places_of,
+    runs_of_the_night,
+    within,
+)
 from orchestration.resources import Alert, AlertResource, Progress, failure_text
 from orchestration.wording import counted, not_read
 
@@ -43,6 +53,8 @@ _COLUMNS_OF_A_SAMPLE = 4  # of a failing row, as the summary shows it
 
 # The tag that says by which command a run was started.
 _COMMAND_TAG = "daybook/command"
+
+_DATES_OF_THE_FUTURE = 5  # as the summary shows them, at most
 
 _LAYOUT = "<system>/<YYYY-MM-DD>/<stream>[-anything].ndjson, .csv, .parquet"
 
@@ -89,16 +101,17 @@ def nightly(home: Home, first: date | None = None, last: date | None = None) -> 
         _say(f"{counted(len({e.extract_date for e in wanted}), 'date')} to load")
         streams = [s for c in load_contracts().values() for s in c.streams]
         runs = runs_of_the_night(outlook, wanted, streams, due)
-        # The marts, and what the checks say of them, are a function of the lake and the code.
-        night.is_unchanged = not wanted and is_up_to_date(home, code_version())
+        code = code_version()
         with _quiet(home) as progress, dg.DagsterInstance.get() as instance:
             bury_dead_runs(instance, JOBS)
             tags = {_COMMAND_TAG: "nightly"}
-            defs = build_defs(progress=progress) if runs or not night.is_unchanged else dg.Definitions()
+            defs = build_defs(progress=progress) if runs or not is_up_to_date(home, code) else dg.Definitions()
             for run in runs:
                 config = load_config(run.streams, only_new=not (first or last))
                 keys = [stream_key(stream) for stream in run.streams]
                 _run(night, defs, instance, LOAD, tags | run.dates.tags, config, keys)
+            # The marts, and what the checks say of them, are a function of the lake and the code.
+            night.is_unchanged = is_up_to_date(home, code)
             if not night.is_unchanged:
                 _run(night, defs, instance, TRANSFORM, tags)
         return _summary(home, night)
@@ -203,7 +216,7 @@ def _run(
 
 def _summary(home: Home, night: Night) -> int:
     lines = ["", f"Daybook, {time.monotonic() - night.started:.0f} s", ""]
-    lines += [*_loaded_lines(home, night), *not_read(night.warnings)]
+    lines += [*_loaded_lines(home, night), *_lines_of_the_future(home), *not_read(night.warnings)]
     if night.is_unchanged:
         lines += _unchanged_lines(home)
     lines += _mart_lines(home)
@@ -260,6 +273,17 @@ def _loaded_lines(home: Home, night: Night) -> list[str]:
             f"           {name:<30} {_counted(rows)}" for name, rows in sorted(by_stream.items()) if len(by_stream) > 1
         ]
     return lines
+
+
+def _lines_of_the_future(home: Home) -> list[str]:
+    """A date that has not begun moves as-of with it: streaks break, sessions end, alerts look at other days."""
+    today = datetime.now(UTC).date()
+    future = sorted(place for place in lake_loads(home) if place[2] > today)
+    return [
+        f"warning    {system}/{day}/{stream} is of a day that has not begun, and moves as-of to its end; "
+        f"if that is a mistake: python -m ingestion withdraw {system} {day}"
+        for system, stream, day in future[:_DATES_OF_THE_FUTURE]
+    ]
 
 
 def _counted(books: Sequence[Row]) -> str:

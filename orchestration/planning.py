@@ -167,6 +167,8 @@ def due_date(loads: Loads, now: datetime) -> date | None:
     if not loads:
         return None
     newest = max(day for _, _, day in loads)
+    if newest > now.date():  # a mistake, from which nothing follows
+        return due_date({place: at for place, at in loads.items() if place[2] <= now.date()}, now)
     loaded_at = min(at for (_, _, day), at in loads.items() if day == newest)
     day_ended = datetime.combine(newest + timedelta(days=1), datetime.min.time())
     if loaded_at - day_ended > _LIVE_WITHIN:

@@ -272,7 +272,10 @@ def trace(con: Connection, sql: str, key: Mapping[str, str]) -> pa.Table:
     wanted = set(_PARAMETER.findall(sql))
     if wanted != key.keys():
         raise TraceError(f"the query takes {' '.join(f'{name}=…' for name in sorted(wanted)) or 'no parameters'}")
-    return con.execute(sql, dict(key)).to_arrow_table()
+    try:
+        return con.execute(sql, dict(key)).to_arrow_table()
+    except AttributeError:  # DuckDB's result of no statement at all
+        raise TraceError("there is no query") from None
 
 
 def figures(con: Connection, query: Query, key: Mapping[str, str], rows: pa.Table) -> list[Figure]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from ingestion.privacy import scrub
+
 
 def counted(number: int, thing: str) -> str:
     """A number and what it counts: "1 date", "2 dates"."""
@@ -11,7 +13,7 @@ def counted(number: int, thing: str) -> str:
 
 def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:
     """What lies in landing and is no extract, a line each; of many, the first."""
-    lines = [f"not read: {warning.removesuffix('; ignored')}" for warning in warnings[:most]]
+    lines = [f"not read: {scrub(warning.removesuffix('; ignored'))}" for warning in warnings[:most]]
     return lines + ([f"not read: {len(warnings) - most:,} more"] if len(warnings) > most else [])
 
 

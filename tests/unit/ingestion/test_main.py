@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from ingestion.__main__ import main
+from ingestion.home import Home
+from ingestion.lake import attach_lake
+from ingestion.ledger import active_loads
 
 PERSON = "00000000-0000-4000-8000-000000000001"
+EVENT = (
+    json.dumps(
+        {
+            "event_id": "00000000-0000-4000-8000-000000000002",
+            "event_type": "search_performed",
+            "event_ts": "2026-03-01T10:00:00Z",
+            "user_id": PERSON,
+            "properties": {"search_type": "keyword"},
+        }
+    )
+    + "\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -45,15 +62,49 @@ def test_status_tells_what_lies_in_the_wrong_place(home: Path, capsys: pytest.Ca
     assert (len(told), told[-1]) == (11, "not read: 2 more")
 
 
+def test_a_name_that_says_who_somebody_is_is_not_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deliver(home, "", "kim@example.org.txt")
+    main(["status"])
+    told = capsys.readouterr().out
+    assert "not read: study/2026-03-01/[email]" in told
+    assert "kim" not in told
+
+
+def test_what_came_by_mistake_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing undid a folder with a wrong date: its date stayed in the lake for ever, and as-of with it."""
+    deliver(home, EVENT)
+    mistake = home / "landing" / "study" / "2026-03-09" / "events.ndjson"
+    mistake.parent.mkdir()
+    mistake.write_text(f"{EVENT}torn\n")
+    main(["load"])
+    before = active_loads(Home(home))
+    assert len(before) == 2
+    capsys.readouterr()
+
+    assert main(["withdraw", "study", "2026-03-09"]) == 1
+    assert "study/2026-03-09/events: still lies in the landing zone" in capsys.readouterr().out
+    assert active_loads(Home(home)) == before
+
+    mistake.unlink()
+    assert main(["withdraw", "study", "2026-03-09", "events"]) == 0
+    told = capsys.readouterr().out
+    assert told == "study/2026-03-09/events: withdrawn: 2 rows read, 1 valid, 1 rejected, 0 erased\n"
+    assert list(active_loads(Home(home))) == [("study", "events", date(2026, 3, 1))]
+    with duckdb.connect() as con:
+        attach_lake(con, Home(home))
+        assert con.execute("select extract_date from lake.raw.study_events").fetchall() == [(date(2026, 3, 1),)]
+        assert con.execute("from lake.raw.quarantine").fetchall() == []
+    assert main(["verify"]) == 0
+    assert main(["withdraw", "study", "2026-03-09"]) == 1
+    assert capsys.readouterr().out.endswith("study/2026-03-09: not in the lake\n")
+
+    mistake.write_text(EVENT)
+    assert main(["load"]) == 0
+    assert len(active_loads(Home(home))) == 2
+
+
 def test_erase_tells_what_was_erased(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    event = {
-        "event_id": "00000000-0000-4000-8000-000000000002",
-        "event_type": "search_performed",
-        "event_ts": "2026-03-01T10:00:00Z",
-        "user_id": PERSON,
-        "properties": {"search_type": "keyword"},
-    }
-    deliver(home, json.dumps(event) + "\n")
+    deliver(home, EVENT)
     main(["load"])
     capsys.readouterr()
     main(["erase", "nobody"])

@@ -76,7 +76,7 @@ def test_an_event_of_a_batch_is_shown_by_its_index(home: Home, put: Put, capsys:
     assert main(["show", place, "1", "1"]) == 0
     assert capsys.readouterr().out == '{"seq":2}\n'
     assert main(["show", place, "1", "2"]) == 1
-    assert capsys.readouterr().err == f"{place}: row 1 has no event 2; the first one is 0\n"
+    assert capsys.readouterr().err == f"{place}: row 1 has no event 2; it has 2, and the first one is 0\n"
     assert main(["show", place, "2", "0"]) == 0
     assert capsys.readouterr().out == "torn {\n"
 

@@ -241,6 +241,14 @@ def test_an_ip_address_is_no_device(device: str, kept: str) -> None:
     assert row["device_type"] == kept
 
 
+@pytest.mark.parametrize("answer", ["kim@example.org", "from 203.0.113.77"])
+def test_of_a_short_answer_that_holds_an_address_nothing_is_kept(answer: str) -> None:
+    """It was hashed without a key: whoever counts through all IP addresses finds the one."""
+    row = one(STUDY, study("question_submit", {"is_correct": True, "selected_answer": answer, "correct_answer": "B"}))
+    assert isinstance(row, dict)
+    assert (row["selected_answer"], row["correct_answer"]) == ("other", "B")
+
+
 def test_a_column_holds_the_field_of_its_own_types_only() -> None:
     row = one(
         STUDY, study("session_start", {"is_correct": "maybe", "device_type": "web", "timezone": "me@example.org"})

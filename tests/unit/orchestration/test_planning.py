@@ -89,6 +89,15 @@ class TestTheDateThatIsDue:
         loads = {("study", "events", day(-300)): datetime(2026, 3, 10, 2, 5)}
         assert due_date(loads, NIGHT) is None
 
+    def test_a_date_of_the_future_is_a_mistake_from_which_nothing_follows(self) -> None:
+        """A folder that was dated a year ahead made a warehouse of past dates wait for every day."""
+        ahead = {("study", "events", day(300)): datetime(2026, 3, 10, 2, 5)}
+        past = {("study", "events", day(-300)): datetime(2026, 3, 10, 2, 5)}
+        live = {("study", "events", day(-1)): datetime(2026, 3, 10, 2, 5)}
+        assert due_date(ahead, NIGHT) is None
+        assert due_date(ahead | past, NIGHT) is None
+        assert due_date(ahead | live, NIGHT) == D
+
     def test_nothing_in_an_empty_warehouse(self) -> None:
         assert due_date({}, NIGHT) is None
 

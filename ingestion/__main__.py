@@ -116,7 +116,8 @@ def _status(home: Home) -> int:
 
 
 def _verify(home: Home) -> int:
-    differences = ledger.verify(home)
+    with writer_lock(home, "verify"):  # what a load has half done is no difference
+        differences = ledger.verify(home)
     for found in differences:
         place = f"{found.system}/{found.extract_date}/{found.stream}"
         print(f"{place}: {found.what} is {found.ledger:,} in the ledger, {found.lake:,} in the lake ({found.load_id})")

@@ -45,14 +45,23 @@ _CANDIDATES = (
 # A key may be made of several ids, which may hold what joins them: so it is any part of it between two of these.
 _JOINT = re.compile(r"[:_|-]")
 _MOST_JOINTS = 24
+_KEY_BYTES = 32
 
 
 def secret_key(home: Home) -> bytes:
-    """The key of the keyed hashes, made once. Without it no hash in the lake can be compared with a new one."""
+    """The key of the keyed hashes, made once. Without it no hash in the lake can be compared with a new one.
+
+    Raises RuntimeError where it is lost or spoilt: those who were erased would not be known any more.
+    """
     path = home.secret_key
     if not path.exists():
-        _write_private(path, secrets.token_hex(32))
-    return bytes.fromhex(path.read_text())
+        if erased_subjects(home):
+            raise RuntimeError(f"{path} is missing: without it nobody knows who was erased; put it back")
+        _write_private(path, secrets.token_hex(_KEY_BYTES))
+    text = path.read_text().strip()
+    if not re.fullmatch(f"[0-9a-f]{{{2 * _KEY_BYTES}}}", text):
+        raise RuntimeError(f"{path} is no key of {2 * _KEY_BYTES} hexadecimal digits; put the right one back")
+    return bytes.fromhex(text)
 
 
 def erased_subjects(home: Home) -> frozenset[str]:

@@ -272,7 +272,8 @@ def _files_by_stream(
         names.add(path.name)
         stream = stream_of(path.name, streams)
         if stream is not None:
-            found[stream].append(_stated(path))
+            file = _stated(path)
+            found[stream] += [file] if file else []
         elif path.name.endswith(_UNFINISHED):
             warnings.append(f"{_relative(path, landing)}: not finished; ignored")
         elif path.name != MANIFEST:
@@ -294,12 +295,17 @@ def _files_by_stream(
     return {stream: tuple(sorted(files, key=lambda file: os.fsencode(file.name))) for stream, files in found.items()}
 
 
-def _stated(path: Path) -> ExtractFile:
-    try:
-        found = path.stat()
-    except OSError:
-        found = path.lstat()  # a link to nothing: loading it will say so
-    return ExtractFile(path, _utf8(path.name), found.st_size, found.st_mtime_ns)
+def _stated(path: Path) -> ExtractFile | None:
+    """A file with its size and time; None where it is gone since the folder was listed."""
+    for look in (path.stat, path.lstat):  # a link to nothing: loading it will say so
+        try:
+            found = look()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return ExtractFile(path, _utf8(path.name), 0, 0)  # nor may it be read: loading it will say so
+        return ExtractFile(path, _utf8(path.name), found.st_size, found.st_mtime_ns)
+    return None
 
 
 _LINK_OUT = "a link that leads out of the landing zone"

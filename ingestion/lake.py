@@ -28,7 +28,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from ingestion.contract import REASONS, Stream, load_contracts, raw_columns
 from ingestion.home import Home
-from ingestion.sql import identifier, quoted
+from ingestion.sql import file_name, identifier, quoted
 
 Columns = tuple[tuple[str, str], ...]  # (name, DuckDB type)
 
@@ -220,7 +220,7 @@ class Table:
         """The SQL of the rows of some of the table's files; old ones may lack columns that a contract gained later."""
         if not files:
             return self.rows_like([])
-        listed = ", ".join(quoted(str(self.root / path)) for path in files)
+        listed = ", ".join(file_name(self.root / path) for path in files)
         types = ", ".join(f"{quoted(name)}: {type_}" for name, type_ in self.columns if name in self.partition_by)
         options = f"hive_partitioning = true, hive_types = {{{types}}}" if types else "hive_partitioning = false"
         return self.rows_like([f"read_parquet([{listed}], union_by_name = true, {options})"])

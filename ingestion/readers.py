@@ -25,7 +25,7 @@ from duckdb.sqltypes import DuckDBPyType
 from ingestion import canonical
 from ingestion.contract import FieldType, Stream
 from ingestion.privacy import in_short, scrub
-from ingestion.sql import identifier, quoted
+from ingestion.sql import file_name, identifier, quoted
 
 # The suffixes of the files that an extract is made of: what reads them, and the codec that they are packed with.
 FORMATS: dict[str, tuple[str, str | None]] = {
@@ -413,6 +413,10 @@ def _cell_as_json(type_: FieldType, cell: str) -> str:
 
 def _read_parquet(stream: Stream, path: Path) -> Iterator[pa.Table]:
     """By an engine of its own: one thread alone reads the rows in their order, and what it needs is bounded."""
+    try:
+        file_name(path)
+    except ValueError as error:
+        raise UnreadableFile(str(error)) from error
     with duckdb.connect(config={"threads": 1, "memory_limit": _PARQUET_MEMORY, "temp_directory": ""}) as engine:
         engine.execute("set timezone = 'UTC'")
         engine.execute("set enable_progress_bar = false")
@@ -421,9 +425,9 @@ def _read_parquet(stream: Stream, path: Path) -> Iterator[pa.Table]:
 
 def _read_rows(engine: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -> Iterator[pa.Table]:
     _check_parquet(engine, path)
-    [(count,)] = engine.execute(f"select num_rows from parquet_file_metadata({quoted(str(path))})").fetchall()
+    [(count,)] = engine.execute(f"select num_rows from parquet_file_metadata({file_name(path)})").fetchall()
     _refuse_bomb(count * _ROW_BYTES, path.stat().st_size)
-    rows = f"read_parquet({quoted(str(path))}, hive_partitioning = false)"
+    rows = f"read_parquet({file_name(path)}, hive_partitioning = false)"
     relation = engine.sql(f"select * from {rows}")
     columns = list(zip(relation.columns, relation.types, strict=True))
     types, known = _types(stream), _known_names(stream)
@@ -552,7 +556,7 @@ def _bytes(type_: DuckDBPyType, value: str, depth: int = 0) -> str:
 def _check_parquet(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse what the engine would read as something else: long decimals as doubles, a name twice as two names."""
     schema = cursor.execute(
-        f"select name, coalesce(num_children, 0), precision from parquet_schema({quoted(str(path))})"
+        f"select name, coalesce(num_children, 0), precision from parquet_schema({file_name(path)})"
     ).fetchall()
     _refuse_columns(len(schema))
     open_groups: list[tuple[int, set[str]]] = []  # from the root: how many children are to come, and those before

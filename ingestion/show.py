@@ -6,6 +6,7 @@ What belongs here: the row, and whether its file is still the one that was loade
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ import duckdb
 import pyarrow.compute as pc
 
 from ingestion.contract import Stream, load_contracts
-from ingestion.extracts import ExtractError, RecordedFile, sha256_of, stream_of
+from ingestion.extracts import ExtractError, RecordedFile, sha256_of, stream_of, why_unreadable
 from ingestion.home import Home
 from ingestion.ledger import active_loads
 from ingestion.readers import UnreadableFile, read_documents
@@ -72,8 +73,11 @@ def show_row(place: Place, line: int, batch_index: int | None = None) -> ShownRo
 def difference(home: Home, place: Place) -> str | None:
     """What tells the file from the one that was loaded, None where nothing does.
 
-    Raises ExtractError if the file is gone.
+    Raises ExtractError if the file is gone, or is none that may be opened.
     """
+    unreadable = why_unreadable(place.path, home.landing) if os.path.lexists(place.path) else None
+    if unreadable:
+        raise ExtractError(f"{place}: {unreadable}")
     load = active_loads(home).get((place.stream.system, place.stream.name, place.extract_date))
     recorded = {file.name: file for file in load.file_set} if load else {}
     loaded = recorded.get(place.path.name)

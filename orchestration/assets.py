@@ -21,7 +21,7 @@ from ingestion.ledger import Load
 from ingestion.load import Loader, pending
 from mastery.refit import NoAttempts, Refit, refit, table
 from orchestration.checks import MASTERY_MODEL, check_stream, plain, stream_check_specs, stream_key
-from orchestration.databases import Row
+from orchestration.databases import Row, sign, unsign
 from orchestration.engines import Engine, EngineResource
 from orchestration.manifest import Prepared, columns_of_people
 from orchestration.partitions import DateRange
@@ -203,8 +203,8 @@ def lake_tables(streams: Sequence[Stream], owner: str) -> list[dg.AssetSpec]:
 # Models
 
 
-def build_model_assets(prepared: Prepared, streams: Sequence[Stream]) -> dg.AssetsDefinition:
-    """The dbt models and their tests, built by one dbt invocation."""
+def build_model_assets(prepared: Prepared, streams: Sequence[Stream], code: str) -> dg.AssetsDefinition:
+    """The dbt models and their tests, built by one dbt invocation, and signed with the version of the code."""
     translator = Translator(prepared.lineage)
     hidden = {name for stream in streams for name in (*stream.envelope_subjects, *stream.payload_subjects)}
     hidden |= columns_of_people(prepared.manifest)
@@ -234,6 +234,7 @@ def build_model_assets(prepared: Prepared, streams: Sequence[Stream]) -> dg.Asse
         left = {spec.key for spec in models.check_specs} - context.selected_asset_check_keys
         if left:
             args += ["--exclude", " ".join(sorted(key.name for key in left))]
+        unsign(home)
         artifacts = chosen.artifacts(home)
         (artifacts / "run_results.json").unlink(missing_ok=True)  # of the run before
         invocation = dbt.cli(args, context=context, raise_on_error=False, target_path=artifacts)
@@ -248,6 +249,8 @@ def build_model_assets(prepared: Prepared, streams: Sequence[Stream]) -> dg.Asse
         yield from _with_findings(events, chosen, home, prepared.manifest, translator, invocation, hidden)
         if not successful:
             raise dg.Failure(_what_failed(invocation), allow_retries=False)
+        if not left and context.selected_asset_keys >= models.keys:
+            sign(home, code)
 
     return models
 
@@ -330,8 +333,8 @@ def _results(invocation: DbtCliInvocation) -> Sequence[Mapping[str, Any]]:
 # Publishing
 
 
-def build_published_marts(models: dg.AssetsDefinition, code: str) -> dg.AssetsDefinition:
-    """The published file, behind every mart and so behind every blocking check on one; it names the code of today."""
+def build_published_marts(models: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """The published file, behind every mart and so behind every blocking check on one."""
 
     @dg.asset(
         key=PUBLISHED_MARTS,
@@ -343,7 +346,7 @@ def build_published_marts(models: dg.AssetsDefinition, code: str) -> dg.AssetsDe
         "check has passed.",
     )
     def published_marts(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult[None]:
-        publication = publish(writer.home, code)
+        publication = publish(writer.home)
         rows = [dg.TableRecord({"table": name, "rows": count}) for name, count in publication.rows.items()]
         return dg.MaterializeResult(
             metadata={

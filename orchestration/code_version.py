@@ -28,12 +28,16 @@ def code_version() -> str:
     return digest.hexdigest()[:16]
 
 
+def _is_left_behind(path: Path) -> bool:
+    return any(part in _NOT_SOURCES or part.startswith(".") for part in path.parts)
+
+
 def hash_files(roots: Iterable[Path]) -> str:
     """A hash of names and contents of files, and of those in folders."""
     digest = hashlib.sha256()
     for root in roots:
         for path in [root] if root.is_file() else sorted(root.rglob("*")):
-            if path.is_file() and not _NOT_SOURCES & set(path.relative_to(root).parts):
+            if path.is_file() and not _is_left_behind(path.relative_to(root)):
                 digest.update(f"{path.relative_to(root.parent)}\0{path.stat().st_size}\0".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,10 +1,11 @@
 """The databases of a home, opened for reading: the lake, the warehouse with the marts, the published marts.
 
-What belongs here: connections and rows. What does not: what the rows mean (`checks`), and writing.
+What belongs here: connections and rows, and the one note that is written. What does not: what the rows mean (`checks`).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ import duckdb
 from ingestion.home import Home
 from ingestion.lake import attach_lake
 from ingestion.sql import quoted
+from orchestration.wording import in_short
+
+_log = logging.getLogger("daybook")
 
 Connection = duckdb.DuckDBPyConnection
 Row = dict[str, Any]
@@ -25,7 +29,7 @@ _COLLAPSED_EVENTS = """
 
 
 # What tells one measurement of the models from another.
-_FIGURES = "select model_version, split, method, evaluated_on, attempts, is_champion from"
+_FIGURES = "select model_version, split, method, evaluated_on, attempts, auc, log_loss, ece, is_champion from"
 
 
 @contextmanager
@@ -47,7 +51,7 @@ def warehouse_connection(home: Home) -> Iterator[Connection]:
 
 def published_books(home: Home) -> list[Row]:
     """The event ledger that the published marts carry; nothing where nothing is published."""
-    return _of_mart(home.published, "event_ledger", "select * from marts.event_ledger")
+    return _of_published(home, "event_ledger", "select * from marts.event_ledger")
 
 
 def working_books(home: Home) -> list[Row]:
@@ -57,7 +61,7 @@ def working_books(home: Home) -> list[Row]:
 
 def published_collapsed_events(home: Home) -> list[Row]:
     """How many published events of each date have a key that an earlier producer reused."""
-    return _of_mart(home.published, "recommendation_funnel", _COLLAPSED_EVENTS)
+    return _of_published(home, "recommendation_funnel", _COLLAPSED_EVENTS)
 
 
 def working_collapsed_events(home: Home) -> list[Row]:
@@ -67,12 +71,33 @@ def working_collapsed_events(home: Home) -> list[Row]:
 
 def published_figures(home: Home) -> list[Row]:
     """Which figures of models of topic mastery the published marts carry."""
-    return _of_mart(home.published, "mastery_evaluation", f"{_FIGURES} marts.mastery_evaluation")
+    return _of_published(home, "mastery_evaluation", f"{_FIGURES} marts.mastery_evaluation")
 
 
 def publication(home: Home) -> Row | None:
     """By which `code` the published copy was built, and when (`published_at`, UTC); None where it does not say."""
-    return next(iter(_of_mart(home.published, "publication", "select code, published_at from publication")), None)
+    return next(iter(_of_published(home, "publication", "select code, published_at from publication")), None)
+
+
+def built_by(home: Home) -> str | None:
+    """By which code the models in the work folder were built, whole; None where they are not, or nobody knows."""
+    (signed,) = _of_mart(home.marts, "publication", "select code from publication") or [{"code": None}]
+    return str(signed["code"]) if signed["code"] else None
+
+
+def sign(home: Home, code: str) -> None:
+    """Note by which code the models in the work folder were built, every one. Publishing copies the note."""
+    with duckdb.connect(str(home.marts)) as con:
+        con.execute(
+            "create or replace table publication as select ?::varchar as code, null::timestamp as published_at", [code]
+        )
+
+
+def unsign(home: Home) -> None:
+    """Take the note back before something is built: if that comes to no end, the models are not whole."""
+    if home.marts.exists():
+        with duckdb.connect(str(home.marts)) as con:
+            con.execute("drop table if exists publication")
 
 
 def lake_figures(home: Home) -> list[Row]:
@@ -85,8 +110,12 @@ def mart_rows(home: Home) -> dict[str, int]:
     """The published marts with their row counts; nothing where nothing is published."""
     if not home.published.exists():
         return {}
-    with duckdb.connect(str(home.published), read_only=True) as con:
-        return count_marts(con)
+    try:
+        with duckdb.connect(str(home.published), read_only=True) as con:
+            return count_marts(con)
+    except duckdb.Error as error:
+        _tell_unreadable(home, error)
+        return {}
 
 
 def count_marts(con: Connection) -> dict[str, int]:
@@ -101,6 +130,19 @@ def count_marts(con: Connection) -> dict[str, int]:
         (counted,) = rows_of(con, f'select count(*) as n from marts."{table["table_name"]}"')
         counts[table["table_name"]] = counted["n"]
     return counts
+
+
+def _of_published(home: Home, mart: str, query: str) -> list[Row]:
+    """The rows of a query over a published mart. What cannot be read is not published: the next night replaces it."""
+    try:
+        return _of_mart(home.published, mart, query)
+    except duckdb.Error as error:
+        _tell_unreadable(home, error)
+        return []
+
+
+def _tell_unreadable(home: Home, error: duckdb.Error) -> None:
+    _log.warning("%s cannot be read, and counts as not published: %s", home.published, in_short(str(error)))
 
 
 def _of_mart(database: Path, mart: str, query: str) -> list[Row]:

@@ -41,8 +41,8 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
         for contract in contracts.values()
         for stream in contract.streams
     ]
-    models = build_model_assets(prepared, streams)
-    published = build_published_marts(models, code_version())
+    models = build_model_assets(prepared, streams, code_version())
+    published = build_published_marts(models)
     return dg.Definitions(
         assets=[
             *stream_assets,

@@ -19,7 +19,7 @@ import dagster as dg
 import duckdb
 
 from ingestion.home import Home, wal_of
-from ingestion.sql import identifier, quoted
+from ingestion.sql import file_name, identifier, quoted
 from mastery.store import Store
 from orchestration import spark
 from orchestration.databases import Row, rows_of, warehouse_connection
@@ -144,7 +144,7 @@ def handed_over(home: Home, mart: str) -> str:
     files = sorted(spark.mart_folder(home, mart).glob("*.parquet"))
     if not files:
         raise FileNotFoundError(f"Spark has not handed over the mart {mart}: {spark.mart_folder(home, mart)} is empty")
-    return f"read_parquet([{', '.join(quoted(str(path)) for path in files)}])"
+    return f"read_parquet([{', '.join(map(file_name, files))}])"
 
 
 def _attach_old(con: duckdb.DuckDBPyConnection, home: Home) -> set[str]:

@@ -15,6 +15,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from ingestion.home import Home
 from ingestion.lake import attach_lake
 from ingestion.lock import writer_lock, writes_on_behalf
+from orchestration.databases import unsign
 
 
 class Plugin(BasePlugin):
@@ -25,6 +26,7 @@ class Plugin(BasePlugin):
         self._held = ExitStack()
         if not writes_on_behalf():
             self._held.enter_context(writer_lock(Home.from_env(), "dbt, started by hand"))
+            unsign(Home.from_env())  # whatever it builds, it may be a part
 
     def configure_connection(self, conn: Any) -> None:
         """Called by dbt-duckdb with the new DuckDB connection."""

@@ -348,6 +348,9 @@ def outlook_of(home: Home) -> Outlook | None:
     outlook = look(home)
     if outlook.landing or outlook.loads:
         return outlook
+    if home.published.exists() or home.secret_key.exists():
+        _say(f"{home.lake} is empty, and this home is not: is a disk missing? No demo is written into it")
+        return None
     if holds_files(home.landing):
         _say("\n".join([*not_read(outlook.warnings), f"no extract found in {home.landing}/ ({_LAYOUT})"]))
         return None

@@ -21,7 +21,7 @@ from ingestion.extracts import Extract, discover
 from ingestion.home import Home
 from ingestion.ledger import active_loads
 from ingestion.load import pending
-from orchestration.databases import lake_figures, publication, published_books, published_figures
+from orchestration.databases import built_by, lake_figures, publication, published_books, published_figures
 from orchestration.partitions import DateRange
 
 # A warehouse is live when its newest extract was loaded at most this long after its day had ended. Then the next one is
@@ -77,6 +77,9 @@ def figures_of(rows: Iterable[Mapping[str, object]]) -> Contents:
         ("figures", row["model_version"], row["split"], row["method"]): (
             row["evaluated_on"],
             row["attempts"],
+            row["auc"],
+            row["log_loss"],
+            row["ece"],
             row["is_champion"],
         )
         for row in rows
@@ -94,9 +97,9 @@ def published_contents(home: Home) -> Contents:
 
 
 def is_up_to_date(home: Home, code: str) -> bool:
-    """Whether the published marts are what this code would build of the lake, and all is there to go on from."""
+    """Whether the published marts are what this code would build of the lake, and those at work are whole."""
     signed = publication(home)
-    if signed is None or signed["code"] != code or not (home.marts.exists() and home.warehouse.exists()):
+    if signed is None or signed["code"] != code or built_by(home) != code:
         return False
     return dict(lake_contents(home)) == dict(published_contents(home))
 

@@ -33,8 +33,8 @@ class Publication:
     rows: dict[str, int]
 
 
-def publish(home: Home, code: str = "") -> Publication:
-    """Replace the published file by a copy of the marts in the work folder, which names the code that built them.
+def publish(home: Home) -> Publication:
+    """Replace the published file by a copy of the marts in the work folder.
 
     A reader that has the old file open keeps reading it; one that opens at any moment gets a whole file. Whoever calls
     holds the writer lock.
@@ -52,7 +52,7 @@ def publish(home: Home, code: str = "") -> Publication:
             f"{home.marts}: the write-ahead log is still there after a checkpoint; is it open elsewhere?"
         )
     _copy(home.marts, fresh)
-    rows = _strip(fresh, code)
+    rows = _strip(fresh)
     with fresh.open("rb") as file:
         os.fsync(file.fileno())
     fresh.replace(home.published)
@@ -60,8 +60,8 @@ def publish(home: Home, code: str = "") -> Publication:
     return Publication(home.published, home.published.stat().st_size, rows)
 
 
-def _strip(database: Path, code: str) -> dict[str, int]:
-    """Drop all schemas but the marts' from the copy (the builder's bookkeeping); sign it; return the row counts."""
+def _strip(database: Path) -> dict[str, int]:
+    """Drop all schemas but the marts' from the copy (the builder's bookkeeping); date it; return the row counts."""
     # Named as analysts will see it: DuckDB names a catalog after its file.
     with duckdb.connect(":memory:") as con:
         con.execute(f"attach {quoted(str(database))} as daybook")
@@ -75,9 +75,11 @@ def _strip(database: Path, code: str) -> dict[str, int]:
         rows = count_marts(con)
         if not rows:
             raise RuntimeError(f"{database}: no table in schema {SCHEMA}; nothing is published")
+        con.execute("create table if not exists daybook.main.publication (code varchar, published_at timestamp)")
         con.execute(
-            "create or replace table daybook.main.publication as select ? as code, ? as published_at",
-            [code, datetime.now(UTC).replace(tzinfo=None)],
+            "create or replace table daybook.main.publication as "
+            "select max(code) as code, ? as published_at from daybook.main.publication",
+            [datetime.now(UTC).replace(tzinfo=None)],
         )
         con.execute("checkpoint daybook")
         con.execute("use memory")

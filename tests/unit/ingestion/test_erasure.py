@@ -261,3 +261,19 @@ def test_the_databases_go_too(loaded: Home) -> None:
     erase(loaded, GONE)
     assert not loaded.warehouse.exists()
     assert not loaded.marts.exists()
+
+
+@pytest.mark.found("fresh eyes")
+def test_without_its_key_nobody_is_erased_and_nobody_comes_back(loaded: Home) -> None:
+    """A lost key was made anew in silence: whoever had been erased came back with the next delivery."""
+    erase(loaded, GONE)
+    key = loaded.secret_key.read_text()
+    loaded.secret_key.unlink()
+    with pytest.raises(RuntimeError, match=r"secret\.key is missing: without it nobody knows who was erased"):
+        load_all(loaded)
+    for spoilt in ("", "zz", key[:-2]):
+        loaded.secret_key.write_text(spoilt)
+        with pytest.raises(RuntimeError, match=r"secret\.key is no key of 64 hexadecimal digits"):
+            secret_key(loaded)
+    loaded.secret_key.write_text(f"{key}\n")
+    assert secret_key(loaded).hex() == key

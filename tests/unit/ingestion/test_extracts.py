@@ -7,9 +7,11 @@ import json
 import os
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ingestion import extracts
 from ingestion.extracts import (
     Extract,
     ExtractError,
@@ -22,6 +24,7 @@ from ingestion.extracts import (
     sha256_of,
     stream_of,
     verify,
+    why_unreadable,
 )
 from ingestion.home import Home
 
@@ -411,3 +414,46 @@ def test_messages_name_files_in_one_line(home: Home) -> None:
     assert found.warnings == ["study/2025-01-02/\\u202eother\\x1b[2J: not the name of an extract file; ignored"]
     with pytest.raises(ExtractError, match=r"^study/2025-01-02/events-a\\nb\.ndjson: a directory"):
         verify(found.extracts[0], home.landing)
+
+
+@pytest.mark.found("fresh eyes")
+def test_a_file_that_vanishes_while_landing_is_listed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended the load of everything else."""
+    folder = home.landing / "study" / "2025-01-02"
+    folder.mkdir(parents=True)
+    for name in ("events-1.ndjson", "events-2.ndjson"):
+        (folder / name).touch()
+    listed = extracts._listed
+
+    def listed_a_moment_ago(folder: Path, warnings: list[str], landing: Path) -> list[Path]:
+        found = list(listed(folder, warnings, landing))
+        (folder / "events-1.ndjson").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(extracts, "_listed", listed_a_moment_ago)
+    (extract,) = discover(home).extracts
+    assert [file.name for file in extract.files] == ["events-2.ndjson"]
+
+
+@pytest.mark.found("fresh eyes")
+def test_a_folder_that_may_be_listed_and_not_entered(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended the load of everything else; now its extract is one that cannot be read."""
+    for day in ("2025-01-02", "2025-01-03"):
+        folder = home.landing / "study" / day
+        folder.mkdir(parents=True)
+        (folder / "events.ndjson").touch()
+    stat = Path.stat
+
+    def refused(path: Path, **given: Any) -> os.stat_result:
+        if path.parts[-2:] == ("2025-01-02", "events.ndjson"):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **given)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    monkeypatch.setattr(Path, "lstat", lambda path: refused(path, follow_symlinks=False))
+    found = discover(home).extracts
+    assert [(str(extract.extract_date), extract.files[0].size) for extract in found] == [
+        ("2025-01-02", 0),
+        ("2025-01-03", 0),
+    ]
+    assert why_unreadable(found[0].files[0].path, home.landing) == "Permission denied"

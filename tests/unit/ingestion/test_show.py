@@ -113,3 +113,22 @@ def test_what_is_not_there_is_said(home: Home, put: Put, capsys: pytest.CaptureF
     assert said("study/../events.ndjson", "1").startswith("study/../events.ndjson: not the name of an extract's file")
     assert said(f"study/{DAY}/notes.txt", "1").startswith(f"study/{DAY}/notes.txt: not the name of")
     assert said(str(Path("/etc/passwd")), "1").startswith("/etc/passwd: not the name of")
+
+
+@pytest.mark.found("fresh eyes")
+def test_what_may_not_be_opened_is_not_shown(
+    home: Home, put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pipe held the command up for ever, and a link showed a file that lies outside of the landing zone."""
+    pipe = put(f"study/{DAY}/events.ndjson", b"")
+    pipe.unlink()
+    os.mkfifo(pipe)
+    assert main(["show", f"study/{DAY}/events.ndjson", "1"]) == 1
+    assert capsys.readouterr().err == f"study/{DAY}/events.ndjson: not a regular file\n"
+    outside = tmp_path / "outside.ndjson"
+    outside.write_text("{}\n")
+    (pipe.parent / "events-2.ndjson").symlink_to(outside)
+    assert main(["show", f"study/{DAY}/events-2.ndjson", "1"]) == 1
+    told = capsys.readouterr()
+    assert told.err == f"study/{DAY}/events-2.ndjson: a link that leads out of the landing zone\n"
+    assert told.out == ""

@@ -21,6 +21,7 @@ def test_a_hash_follows_names_and_contents_and_nothing_that_tools_leave_behind(t
     (folder / "target" / "manifest.json").touch()
     (folder / "marts" / "__pycache__").mkdir()
     (folder / "marts" / "__pycache__" / "b.pyc").touch()
+    (folder / ".b.sql.swp").touch()
     assert hash_files([folder]) == seen[-1]
     assert len(set(seen)) == 3
 

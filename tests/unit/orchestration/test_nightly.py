@@ -52,3 +52,15 @@ def test_a_lake_with_loads_has_a_night_without_news(home: Home) -> None:
     outlook = outlook_of(home)
     assert outlook is not None
     assert (list(outlook.pending), len(outlook.loads), len(outlook.warnings)) == ([], 1, 1)
+
+
+@pytest.mark.found("fresh eyes")
+@pytest.mark.parametrize("left", ["published/daybook.duckdb", "secret.key"])
+def test_no_demo_beside_what_is_left_of_a_home(home: Home, left: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the lake's disk not mounted, demo rows came into a home of real ones, and would have been published."""
+    file = home.root / left
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    assert outlook_of(home) is None
+    assert "is empty, and this home is not: is a disk missing?" in capsys.readouterr().out
+    assert not home.landing.exists()

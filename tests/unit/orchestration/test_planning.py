@@ -204,11 +204,14 @@ class TestTheTransformation:
 
     def test_follows_a_fit(self) -> None:
         measured = {"model_version": "a", "split": "held_out", "method": "mastery", "evaluated_on": D, "attempts": 9}
+        measured |= {"auc": 0.75, "log_loss": 0.5, "ece": 0.01}
         before = {**self.LAKE, **figures_of([{**measured, "is_champion": False}])}
         promoted = {**self.LAKE, **figures_of([{**measured, "is_champion": True}])}
         assert decide_transformation(promoted, promoted, [], False, self.NOW).reason
         assert decide_transformation(promoted, before, [], False, self.NOW).reason is None
         assert decide_transformation(before, self.LAKE, [], False, self.NOW).reason is None
+        corrected = {**self.LAKE, **figures_of([{**measured, "is_champion": False, "auc": 0.8}])}
+        assert decide_transformation(corrected, before, [], False, self.NOW).reason is None
         assert len({lake_version(lake) for lake in (self.LAKE, before, promoted)}) == 3
 
     def test_waits_for_a_writer_and_for_a_run_that_is_about_to_start(self) -> None:

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from ingestion.home import Home
-from orchestration.databases import publication
+from orchestration.databases import built_by, mart_rows, publication, sign, unsign
 from orchestration.publish import publish
 
 
@@ -80,7 +80,8 @@ def test_nothing_is_published_where_there_are_no_marts(home: Home) -> None:
 
 
 def test_a_copy_says_by_which_code_it_was_built_and_when(home: Home) -> None:
-    publish(home, "code-1")
+    sign(home, "code-1")
+    publish(home)
     signed = publication(home)
     assert signed is not None
     assert signed["code"] == "code-1"
@@ -92,3 +93,32 @@ def test_a_copy_that_was_never_signed(home: Home) -> None:
     home.published.parent.mkdir()
     shutil.copy(home.marts, home.published)
     assert publication(home) is None
+
+
+def test_models_are_signed_until_something_is_built(home: Home) -> None:
+    assert built_by(home) is None
+    sign(home, "code-1")
+    assert built_by(home) == "code-1"
+    unsign(home)
+    assert built_by(home) is None
+    publish(home)
+    signed = publication(home)
+    assert signed is not None
+    assert signed["code"] is None
+
+
+@pytest.mark.found("fresh eyes")
+@pytest.mark.parametrize("size", [0, 5000, 300_000])
+def test_a_spoilt_copy_counts_as_not_published_and_is_replaced(
+    home: Home, size: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A published file that was cut off stopped every night, and no command healed it."""
+    build(home, 200_000)
+    sign(home, "code-1")
+    publish(home)
+    with home.published.open("r+b") as file:
+        file.truncate(size)
+    assert publication(home) is None
+    assert f"{home.published} cannot be read, and counts as not published: " in caplog.text
+    publish(home)
+    assert mart_rows(home) == {"events": 200_000, "newest": 1}

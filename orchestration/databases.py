@@ -28,8 +28,12 @@ _COLLAPSED_EVENTS = """
     from marts.recommendation_funnel where collapsed_events > 0 group by date order by date"""
 
 
-# What tells one measurement of the models from another.
-_FIGURES = "select model_version, split, method, evaluated_on, attempts, auc, log_loss, ece, is_champion from"
+# What tells one measurement of the models from another; rounded as the mart has it.
+_FIGURES = """
+    select
+        model_version, split, method, evaluated_on, attempts, is_champion,
+        round(auc, 9) as auc, round(log_loss, 9) as log_loss, round(ece, 9) as ece
+    from"""
 
 
 @contextmanager

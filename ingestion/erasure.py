@@ -150,7 +150,7 @@ def _without(
     own = f"load_id = {quoted(load.load_id)}"
     table = f"lake.raw.{stream.system}_{stream.name}"
     accepted = f"from {table} where {own} and not coalesce({_names(stream, subject_id)}, false)"
-    rejected_rows = f"from lake.raw.quarantine where {own} and raw not in (select raw from gone)"
+    rejected_rows = f"from lake.raw.quarantine where {own} and coalesce(raw not in (select raw from gone), true)"
     return ledger.post(con, lake, new, accepted, rejected_rows)
 
 

@@ -402,7 +402,7 @@ def mastery_views(schema: str) -> dict[str, str]:
 
 def load_of(path: str) -> str:
     """The load that wrote a file of a raw table or of the quarantine, or the save that wrote one of a model."""
-    return Path(path).stem
+    return Path(path).name.partition(".")[0]
 
 
 def load_date(path: str) -> date:

@@ -34,6 +34,9 @@ from ingestion.validation import SOURCE, Drift
 # Files of the ledger, one from each load, that are merged into one when there are so many.
 _MERGE_AT = 64
 
+# The beginning of a load's name.
+_LOAD_TIME = "%Y%m%dT%H%M%S%fZ"
+
 _PLACE = "source_file, source_line, batch_index"
 
 Key = tuple[str, str, date]  # system, stream, extract date
@@ -125,7 +128,12 @@ class Difference:
 
 def new_load_id(now: datetime) -> str:
     """A name for a load that begins now; in the order of time, and never given twice."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
+    return f"{now.astimezone(UTC):{_LOAD_TIME}}-{secrets.token_hex(4)}"
+
+
+def loaded_at(load_id: str) -> datetime:
+    """When the load of that name began."""
+    return datetime.strptime(load_id.partition("-")[0], _LOAD_TIME).replace(tzinfo=UTC)
 
 
 def post(con: duckdb.DuckDBPyConnection, lake: Lake, load: Load, accepted: str, rejected: str) -> Load:

@@ -42,6 +42,7 @@ from ingestion.ledger import FailedLoad, Load
 from ingestion.lock import writer_lock
 from ingestion.privacy import in_short
 from ingestion.readers import UnreadableFile, read_documents
+from ingestion.retention import delete_quarantined_text
 from ingestion.sql import identifier, quoted
 from ingestion.validation import Drift, Judged, judge, most_drift
 
@@ -95,6 +96,7 @@ class Loader:
         """Take the writer lock and start the engines."""
         with ExitStack() as stack:
             stack.enter_context(writer_lock(self._home, "load"))
+            delete_quarantined_text(self._home, datetime.now(UTC))
             self._key = secret_key(self._home)
             self._erased = erased_subjects(self._home)
             spill = self._home.work / "load.tmp"

@@ -21,6 +21,7 @@ from ingestion.contract import load_contracts
 from ingestion.extracts import holds_files
 from ingestion.home import Home
 from ingestion.lock import writer_lock
+from ingestion.retention import delete_quarantined_text
 from mastery.store import Store
 from orchestration.assets import PUBLISHED_MARTS
 from orchestration.checks import MASTERY_MODEL, stream_key
@@ -88,6 +89,7 @@ def nightly(home: Home, first: date | None = None, last: date | None = None) -> 
     night = Night()
     prepare_instance(home)
     with writer_lock(home, "make nightly", report=_say):
+        delete_quarantined_text(home, datetime.now(UTC))
         outlook = outlook_of(home)
         if outlook is None:
             return 1

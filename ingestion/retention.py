@@ -1,0 +1,44 @@
+"""Retention: the quarantine keeps text as it came for a while, and the account of it for good.
+
+What belongs here: how long, and deleting. What does not: who is erased before that (`erasure`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from ingestion.home import Home
+from ingestion.lake import Lake, load_of
+from ingestion.ledger import loaded_at
+
+QUARANTINE_DAYS = 90
+
+# What the name of a file says whose rows have no text any more.
+_WITHOUT_TEXT = ".without_text"
+
+
+def delete_quarantined_text(home: Home, now: datetime) -> int:
+    """Delete `raw` and `detail` of rows that were loaded more than QUARANTINE_DAYS before `now`, from the disk too.
+
+    The rows stay, with system, stream, date, file, line and reason, so that the books balance for ever. Whoever calls
+    holds the writer lock. Gives the number of loads whose rows lost their text.
+    """
+    quarantine = Lake(home).quarantine
+    before = now.astimezone(UTC) - timedelta(days=QUARANTINE_DAYS)
+    with_text = [path for path in quarantine.files() if _WITHOUT_TEXT not in Path(path).name]
+    old = [path for path in with_text if loaded_at(load_of(path)) < before]
+    if not old:
+        return 0
+    with duckdb.connect() as con:
+        for path in old:
+            partition = dict(part.split("=", 1) for part in Path(path).parent.parts)
+            rows = quarantine.rows_of([path])
+            [(count,)] = con.execute(f"select count(*) from ({rows})").fetchall()
+            query = f"select * replace (null as raw, null as detail) from ({rows})"
+            bare = quarantine.write(con, partition, f"{load_of(path)}{_WITHOUT_TEXT}", query, count)
+            quarantine.commit(partition, [bare], keep=path.__ne__)
+    quarantine.vacuum()
+    return len(old)

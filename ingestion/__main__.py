@@ -49,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("erase", help="take a person out of the lake, for good").add_argument("subject_id")
     chosen = parser.parse_args(arguments)
     home = Home.from_env()
+    if chosen.command == "load" and chosen.first and chosen.last and chosen.first > chosen.last:
+        parser.error(f"--from {chosen.first} is later than --to {chosen.last}")
     if chosen.command == "load":
         return _load(home, chosen.first, chosen.last)
     if chosen.command == "status":

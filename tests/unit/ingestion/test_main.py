@@ -62,6 +62,12 @@ def test_status_tells_what_lies_in_the_wrong_place(home: Path, capsys: pytest.Ca
     assert (len(told), told[-1]) == (11, "not read: 2 more")
 
 
+def test_dates_that_are_the_wrong_way_round(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["load", "--from", "2026-03-02", "--to", "2026-03-01"])
+    assert "--from 2026-03-02 is later than --to 2026-03-01" in capsys.readouterr().err
+
+
 def test_a_name_that_says_who_somebody_is_is_not_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     deliver(home, "", "kim@example.org.txt")
     main(["status"])

@@ -79,12 +79,22 @@ def test_a_night_a_broken_file_and_a_rebuild(home: Home) -> None:
     broken.parent.mkdir()
     broken.write_bytes(b"not gzip")
     (home.landing / "study" / "notes.txt").touch()
+    whole = home.landing / "textbook" / "2026-01-09" / "events.ndjson"
+    whole.parent.mkdir()
+    whole.write_text("torn\n")
     second = run(home, "nightly")
     assert second.returncode == 1
     assert "study/2026-01-09/events.ndjson.gz" in second.stdout
-    assert "loaded     no date: 1 extract could not be read" in second.stdout
+    assert "loaded     1 extract date, 2026-01-09; 1 extract could not be read" in second.stdout
     assert "not read: study/notes.txt: " in second.stdout
     assert home.published.stat().st_ino != before  # what could be loaded is published all the same
+
+    before = home.published.stat().st_ino
+    third = run(home, "nightly")  # the broken file still lies there: that alone is nothing to build
+    assert third.returncode == 1
+    assert "loaded     no date: 1 extract could not be read" in third.stdout
+    assert "built      nothing: neither the lake nor the code has changed since" in third.stdout
+    assert home.published.stat().st_ino == before
 
     # A rejected row is lost from the lake between its load and the transformation: nothing is published.
     before = home.published.stat().st_ino

@@ -28,17 +28,22 @@ def delete_quarantined_text(home: Home, now: datetime) -> int:
     """
     quarantine = Lake(home).quarantine
     before = now.astimezone(UTC) - timedelta(days=QUARANTINE_DAYS)
-    with_text = [path for path in quarantine.files() if _WITHOUT_TEXT not in Path(path).name]
-    old = [path for path in with_text if loaded_at(load_of(path)) < before]
-    if not old:
-        return 0
+    with_text = [path for path in quarantine.files() if _is_old(path, before)]
     with duckdb.connect() as con:
-        for path in old:
+        for path in with_text:
             partition = dict(part.split("=", 1) for part in Path(path).parent.parts)
             rows = quarantine.rows_of([path])
             [(count,)] = con.execute(f"select count(*) from ({rows})").fetchall()
             query = f"select * replace (null as raw, null as detail) from ({rows})"
             bare = quarantine.write(con, partition, f"{load_of(path)}{_WITHOUT_TEXT}", query, count)
             quarantine.commit(partition, [bare], keep=path.__ne__)
-    quarantine.vacuum()
-    return len(old)
+    # What is old and has text is inactive now, whether by these commits, by those of a run that was killed before it
+    # came to this, or because its date was loaded again since.
+    for file in quarantine.root.glob("*=*/**/*.parquet"):
+        if _is_old(file.name, before):
+            file.unlink()
+    return len(with_text)
+
+
+def _is_old(path: str, before: datetime) -> bool:
+    return _WITHOUT_TEXT not in path and loaded_at(load_of(path)) < before

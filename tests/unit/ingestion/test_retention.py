@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -66,4 +67,33 @@ def test_a_date_that_is_loaded_again_has_its_text_again(loaded: Home, put: Put, 
     put("study/2025-01-02/events.ndjson", ndjson(event(1), "torn as well"))
     load_all(loaded)
     assert query("select raw from lake.raw.quarantine where system = 'study'") == [("torn as well",)]
+    assert ledger.verify(loaded) == []
+
+
+def test_text_of_a_load_that_was_replaced_goes_too(loaded: Home, put: Put) -> None:
+    """What a date held before it was loaded again stays on the disk, for readers."""
+    put("study/2025-01-02/events.ndjson", ndjson(event(1)))
+    load_all(loaded)
+    assert PERSON in on_disk(loaded)
+    delete_quarantined_text(loaded, datetime.now(UTC) + timedelta(days=89))
+    assert PERSON in on_disk(loaded)
+    delete_quarantined_text(loaded, datetime.now(UTC) + timedelta(days=91))
+    assert PERSON not in on_disk(loaded)
+    assert ledger.verify(loaded) == []
+
+
+def test_killed_before_the_text_left_the_disk(loaded: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = datetime.now(UTC) + timedelta(days=91)
+    unlink = Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        delete_quarantined_text(loaded, later)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert PERSON in on_disk(loaded)
+    delete_quarantined_text(loaded, later)
+    assert PERSON not in on_disk(loaded)
     assert ledger.verify(loaded) == []

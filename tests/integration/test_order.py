@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingestion.lake import Lake
+from ingestion.ledger import active_loads, withdraw
+from tests.integration.warehouse import Warehouse
 from tests.reference import assert_same, build
 from tests.reference.deals import ABOUT_LOADING, deal, hand
 from tests.reference.histories import history
@@ -43,3 +46,27 @@ def test_nights_at_the_edges_of_the_calendar(seed: int, tmp_path: Path) -> None:
     found = night_by_night(tmp_path, seed, nights=2)
     assert found.counts["nights"] == 2
     assert found.faults == []
+
+
+@pytest.mark.parametrize("which", [-1, 0])
+def test_a_date_that_is_withdrawn_was_never_there(which: int, tmp_path: Path) -> None:
+    """The newest one, with which as-of goes back, and the oldest one, whose duplicates are first copies then."""
+    world = history(8, nights=4, snapshots=True, learners=3)
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
+    warehouse.promote(world.champion())
+    for night in world:
+        night.write(warehouse.home.landing)
+        warehouse.load()
+        warehouse.build()
+    gone = sorted({load.extract_date for load in night.loads()})[which]
+    before = warehouse.mart("mart_as_of")
+    for load in active_loads(warehouse.home).values():
+        if load.extract_date == gone:
+            withdraw(Lake(warehouse.home), load)
+    warehouse.build()
+    assert (warehouse.mart("mart_as_of") != before) == (which == -1)
+    rows = [row for row in night.rows() if row.extract_date != gone]
+    loads = [load for load in night.loads() if load.extract_date != gone]
+    for mart, expected in build(rows, loads, model=world.champion()).items():
+        assert_same(mart, expected, warehouse.mart(mart), context=f"{gone} withdrawn")
+    warehouse.assert_equals_rebuild(f"{gone} withdrawn")

@@ -13,20 +13,16 @@ from datetime import date
 
 from ingestion import ledger
 from ingestion.erasure import erase
-from ingestion.extracts import Extract, ExtractError, discover
+from ingestion.extracts import Extract, ExtractError, discover, not_read
 from ingestion.home import Home
 from ingestion.lake import Lake
 from ingestion.ledger import Load
 from ingestion.load import Loader, pending
 from ingestion.lock import writer_lock
-from ingestion.privacy import scrub
 from ingestion.show import difference, find_place, show_row
 
 # Of an extract with so many rows, what is read is told while it is read.
 _LARGE = 100_000
-
-# Of what lies in the landing zone and is no extract, so much is shown.
-_MOST_WARNINGS = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,11 +105,8 @@ def _status(home: Home) -> int:
         active = loads.get(place)
         if place in places and (active is None or active.loaded_at < failure.loaded_at):
             print(f"failed: {failure.error} ({failure.loaded_at:%Y-%m-%d %H:%M} UTC)")
-    warnings = discover(home).warnings
-    for warning in warnings[:_MOST_WARNINGS]:
-        print(f"not read: {scrub(warning.removesuffix('; ignored'))}")
-    if len(warnings) > _MOST_WARNINGS:
-        print(f"not read: {len(warnings) - _MOST_WARNINGS:,} more")
+    for line in not_read(discover(home).warnings):
+        print(line)
     return 0
 
 

@@ -12,13 +12,14 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from ingestion.contract import load_contracts
 from ingestion.home import Home
+from ingestion.privacy import without_emails
 from ingestion.readers import split_name
 
 MANIFEST = "manifest.json"
@@ -108,7 +109,7 @@ def discover(home: Home) -> Discovery:
         if system.name not in streams or not _is_folder(system):
             warnings.append(f"{_relative(system, home.landing)}: not the folder of a system; ignored")
             continue
-        if _leads_out(system, home.landing):
+        if _is_outside(system, home.landing):
             warnings.append(f"{_relative(system, home.landing)}: {_LINK_OUT}; ignored")
             continue
         for folder in _listed(system, warnings, home.landing):
@@ -118,13 +119,19 @@ def discover(home: Home) -> Discovery:
             elif not FIRST_DATE <= day <= LAST_DATE:
                 told = f"a date before {FIRST_DATE.year} or after {LAST_DATE.year}"
                 warnings.append(f"{_relative(folder, home.landing)}: {told}; ignored")
-            elif _leads_out(folder, home.landing):
+            elif _is_outside(folder, home.landing):
                 warnings.append(f"{_relative(folder, home.landing)}: {_LINK_OUT}; ignored")
             else:
                 found = _files_by_stream(folder, streams[system.name], warnings, home.landing)
                 extracts += [Extract(system.name, stream, day, files) for stream, files in found.items()]
     extracts.sort(key=lambda extract: (extract.extract_date, extract.system, extract.stream))
-    return Discovery(extracts, warnings)
+    return Discovery(extracts, [without_emails(warning) for warning in warnings])
+
+
+def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:
+    """What lies in landing and is no extract, a line each; of many, the first."""
+    lines = [f"not read: {warning.removesuffix('; ignored')}" for warning in warnings[:most]]
+    return lines + ([f"not read: {len(warnings) - most:,} more"] if len(warnings) > most else [])
 
 
 def holds_files(folder: Path) -> bool:
@@ -306,6 +313,14 @@ def _stated(path: Path) -> ExtractFile | None:
             return ExtractFile(path, _utf8(path.name), 0, 0)  # nor may it be read: loading it will say so
         return ExtractFile(path, _utf8(path.name), found.st_size, found.st_mtime_ns)
     return None
+
+
+def _is_outside(folder: Path, landing: Path) -> bool:
+    """Whether a folder that was listed leads out of the landing zone; one that is gone since leads nowhere."""
+    try:
+        return _leads_out(folder, landing)
+    except FileNotFoundError:
+        return False
 
 
 _LINK_OUT = "a link that leads out of the landing zone"

@@ -61,6 +61,11 @@ def holds_address(text: str) -> bool:
     return any(form.search(text) for form in (_ANY_EMAIL, _IPV4, _IPV6))
 
 
+def without_emails(text: str) -> str:
+    """A text with e-mail addresses replaced, and nothing else: the name of a file is full of dates and numbers."""
+    return _EMAIL.sub("[email]", text) if "@" in text else text
+
+
 def scrub(text: str) -> str:
     """A text with e-mail and IP addresses, phone and card numbers, query strings and long runs of digits replaced.
 
@@ -68,8 +73,7 @@ def scrub(text: str) -> str:
     """
     if "?" in text:
         text = _WORD.sub(_without_query, text)
-    if "@" in text:
-        text = _EMAIL.sub("[email]", text)
+    text = without_emails(text)
     text = _IPV4.sub("[ip]", text)
     if ":" in text:
         text = _IPV6.sub("[ip]", text)

@@ -15,7 +15,7 @@ from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 from pydantic import Field
 
 from ingestion.contract import Contract, Stream, raw_columns
-from ingestion.extracts import Extract, ExtractError, discover
+from ingestion.extracts import Extract, ExtractError, discover, not_read
 from ingestion.home import Home
 from ingestion.ledger import Load
 from ingestion.load import Loader, pending
@@ -30,7 +30,7 @@ from orchestration.publish import SCHEMA, publish
 from orchestration.resources import Progress, Writer
 from orchestration.spark_connection import SparkUnavailable
 from orchestration.translator import Translator
-from orchestration.wording import counted, in_short, not_read
+from orchestration.wording import counted, in_short
 
 # The graph reads in one direction: lake -> the systems -> operations -> published.
 LAKE = "lake"

@@ -142,8 +142,8 @@ def extract_present(loads: Sequence[Load], missing: Collection[date]) -> Verdict
     )
 
 
-def freshness(newest: date | None, newest_of_all: date | None, due: date | None) -> Verdict:
-    """The stream is as far as the other streams, and as far as the calendar where the warehouse is live."""
+def freshness(newest: date | None, newest_of_all: date | None, due: date | None, today: date) -> Verdict:
+    """The stream is as far as the other streams, as far as the calendar where the warehouse is live, and no further."""
     wanted = max((day for day in (newest_of_all, due) if day), default=None)
     measured: dict[str, Any] = {
         "newest_extract_date": str(newest),
@@ -152,6 +152,9 @@ def freshness(newest: date | None, newest_of_all: date | None, due: date | None)
     }
     if newest is None:
         return Verdict(True, "the stream was never delivered, so nothing is late", measured)
+    if newest > today:
+        told = f"the newest extract is of {newest}, a day that has not begun, and moves as-of to its end"
+        return Verdict(False, told, measured)
     behind = (wanted - newest).days if wanted else 0
     return Verdict(
         behind <= 0,
@@ -368,7 +371,7 @@ _STREAM_CHECKS = {
     "ledger_balances": "Every row read was kept, quarantined or erased; the lake holds what the ledger says. Blocking.",
     "rejection_rate": f"Rejected: more than {WARN_REJECTED:.0%} of a date warns, {ERROR_REJECTED:.0%} is an error",
     "extract_present": "Where other streams of the system came, or the date is due, this one came too, and not empty.",
-    "freshness": "The stream is as far as the others and, where nights are loaded as they come, as the calendar.",
+    "freshness": "The stream is as far as the others and, where nights are loaded as they come, the calendar. No further.",
     "schema_drift": "The extracts hold no field, event type or value of a closed list that the contract does not know.",
 }
 
@@ -405,12 +408,14 @@ def check_stream(
     others = {load.extract_date for load in known.values()} | {extract.extract_date for extract in landing}
     if newest is None or stream.snapshot:  # nobody waits for what never came; a snapshot holds until the next one
         yield extract_present(loads, set()).result(key, "extract_present")
-        yield freshness(newest, newest, None).result(key, "freshness")
+        yield freshness(newest, newest, None, now.date()).result(key, "freshness")
     else:
         came = {e.extract_date for e in landing if (e.system, e.stream) == (stream.system, stream.name)} | own.keys()
         expected = {e.extract_date for e in landing if e.system == stream.system} | ({due} if due else set())
         yield extract_present(loads, {day for day in expected - came if day in taken}).result(key, "extract_present")
-        yield freshness(newest, max(others), due).result(key, "freshness")
+        # A date ahead is no measure.
+        past = max((day for day in others if day <= now.date()), default=None)
+        yield freshness(newest, past, due, now.date()).result(key, "freshness")
     yield schema_drift(loads).result(key, "schema_drift")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 
 from ingestion.contract import load_contracts
-from ingestion.extracts import holds_files
+from ingestion.extracts import holds_files, not_read
 from ingestion.home import Home
 from ingestion.lock import writer_lock
 from ingestion.retention import delete_quarantined_text
@@ -38,14 +38,13 @@ from orchestration.planning import (
     Place,
     due_date,
     is_up_to_date,
-    lake_loads,
     look,
     places_of,
     runs_of_the_night,
     within,
 )
 from orchestration.resources import Alert, AlertResource, Progress, failure_text
-from orchestration.wording import counted, not_read
+from orchestration.wording import counted
 
 # The jobs' own log goes to the history of runs alone: what a person needs is in the progress lines and the summary.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -54,8 +53,6 @@ _COLUMNS_OF_A_SAMPLE = 4  # of a failing row, as the summary shows it
 
 # The tag that says by which command a run was started.
 _COMMAND_TAG = "daybook/command"
-
-_DATES_OF_THE_FUTURE = 5  # as the summary shows them, at most
 
 _LAYOUT = "<system>/<YYYY-MM-DD>/<stream>[-anything].ndjson, .csv, .parquet"
 
@@ -218,7 +215,7 @@ def _run(
 
 def _summary(home: Home, night: Night) -> int:
     lines = ["", f"Daybook, {time.monotonic() - night.started:.0f} s", ""]
-    lines += [*_loaded_lines(home, night), *_lines_of_the_future(home), *not_read(night.warnings)]
+    lines += [*_loaded_lines(home, night), *not_read(night.warnings)]
     if night.is_unchanged:
         lines += _unchanged_lines(home)
     lines += _mart_lines(home)
@@ -275,17 +272,6 @@ def _loaded_lines(home: Home, night: Night) -> list[str]:
             f"           {name:<30} {_counted(rows)}" for name, rows in sorted(by_stream.items()) if len(by_stream) > 1
         ]
     return lines
-
-
-def _lines_of_the_future(home: Home) -> list[str]:
-    """A date that has not begun moves as-of with it: streaks break, sessions end, alerts look at other days."""
-    today = datetime.now(UTC).date()
-    future = sorted(place for place in lake_loads(home) if place[2] > today)
-    return [
-        f"warning    {system}/{day}/{stream} is of a day that has not begun, and moves as-of to its end; "
-        f"if that is a mistake: python -m ingestion withdraw {system} {day}"
-        for system, stream, day in future[:_DATES_OF_THE_FUTURE]
-    ]
 
 
 def _counted(books: Sequence[Row]) -> str:

@@ -11,11 +11,12 @@ from datetime import UTC
 import dagster as dg
 
 from ingestion.contract import Stream
+from ingestion.extracts import not_read
 from orchestration.jobs import LOAD, MASTERY, load_requests
 from orchestration.partitions import DateRange
 from orchestration.planning import NIGHTLY_HOUR, due_date, look, runs_of_the_night, within
 from orchestration.resources import HomeResource
-from orchestration.wording import not_read, told_later
+from orchestration.wording import told_later
 
 
 def build_nightly(streams: Sequence[Stream], extract_dates: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:

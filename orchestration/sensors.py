@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from ingestion.contract import Stream
-from ingestion.extracts import Extract, ExtractError, read_manifest
+from ingestion.extracts import Extract, ExtractError, not_read, read_manifest
 from ingestion.home import Home
 from ingestion.lock import WriterBusyError, writer_lock
 from orchestration.jobs import JOBS, LOAD, TRANSFORM, load_requests
@@ -29,7 +29,7 @@ from orchestration.planning import (
     write_sightings,
 )
 from orchestration.resources import Alert, AlertResource, HomeResource, failure_text
-from orchestration.wording import counted, not_read, told_later
+from orchestration.wording import counted, told_later
 
 _EVERY_SECONDS = 30
 

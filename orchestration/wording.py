@@ -1,20 +1,11 @@
 """How messages word what they tell. What belongs here: words alone."""
 
 import re
-from collections.abc import Sequence
-
-from ingestion.privacy import scrub
 
 
 def counted(number: int, thing: str) -> str:
     """A number and what it counts: "1 date", "2 dates"."""
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
-def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:
-    """What lies in landing and is no extract, a line each; of many, the first."""
-    lines = [f"not read: {scrub(warning.removesuffix('; ignored'))}" for warning in warnings[:most]]
-    return lines + ([f"not read: {len(warnings) - most:,} more"] if len(warnings) > most else [])
 
 
 def told_later(extracts: int) -> str:

@@ -18,6 +18,8 @@ from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.load import load_extract, pending
 from mastery.store import Store
+from orchestration.databases import publication
+from orchestration.planning import is_up_to_date
 from tests.unit.mastery.test_refit import make_marts
 
 
@@ -182,6 +184,12 @@ def test_nights_a_rebuild_and_a_dbt_by_hand_at_once_and_a_killed_night_come_to_t
     assert idle.returncode == 0, idle.stdout + idle.stderr
     assert "built      nothing: neither the lake nor the code has changed since" in idle.stdout
     assert killed.published.stat().st_ino == copy
+
+    # A rebuild that dies leaves models that are not whole: the next night has something to build, news or not.
+    code = (publication(killed) or {})["code"]
+    assert is_up_to_date(killed, code)
+    kill_in_the_transformation(start(killed, "rebuild"))
+    assert not is_up_to_date(killed, code)
 
     for mart in ("study_sessions", "question_attempts", "daily_user_stats", "topic_daily_stats", "test_sessions"):
         query = f"from marts.{mart} order by all"

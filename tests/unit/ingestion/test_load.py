@@ -27,7 +27,7 @@ from ingestion import ledger
 from ingestion import load as loading
 from ingestion.extracts import ExtractError, discover, sha256_of
 from ingestion.home import Home
-from ingestion.lake import Lake
+from ingestion.lake import Lake, attach_lake
 from ingestion.ledger import Difference, Load
 from ingestion.load import Loader, load_extract, pending
 
@@ -553,3 +553,19 @@ def test_a_parquet_file_whose_name_the_engine_cannot_be_told(home: Home, put: Pu
     pq.write_table(pa.Table.from_pylist([event(1)]), put(f"study/{DAY}/events-\\[a].parquet", b""))
     with pytest.raises(ExtractError, match=r"there is a backslash beside a wildcard"):
         load_one(home)
+
+
+@pytest.mark.found("fresh eyes")
+def test_the_name_of_a_home_is_no_pattern(tmp_path: Path) -> None:
+    """A load of the home `h[b]` took the rows of the home `hb` beside it."""
+    homes = {2: Home(tmp_path / "hb"), 1: Home(tmp_path / "h[b]")}
+    for rows, home in homes.items():
+        file = home.landing / EVENTS.replace(".ndjson", ".parquet")
+        file.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist([event(10 * rows + number) for number in range(rows)]), file)
+    for rows, home in homes.items():
+        assert load_one(home).rows_accepted == rows
+        with duckdb.connect() as con:
+            attach_lake(con, home)
+            found = con.execute("select event_id from lake.raw.study_events order by 1").fetchall()
+        assert found == [(event(10 * rows + number)["event_id"],) for number in range(rows)]

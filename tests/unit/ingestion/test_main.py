@@ -73,7 +73,8 @@ def test_a_name_that_says_who_somebody_is_is_not_told(home: Path, capsys: pytest
     main(["status"])
     told = capsys.readouterr().out
     assert "not read: study/2026-03-01/[email]" in told
-    assert "kim" not in told
+    main(["load"])
+    assert "kim" not in told + "".join(capsys.readouterr())
 
 
 def test_what_came_by_mistake_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

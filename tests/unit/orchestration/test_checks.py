@@ -73,10 +73,20 @@ def test_missing_and_empty_extracts() -> None:
 
 
 def test_freshness_compares_with_other_streams_and_with_what_is_due() -> None:
-    assert checks.freshness(D, D, None).passed
-    assert checks.freshness(None, D, None).passed
-    assert checks.freshness(D, D + timedelta(days=2), None).metadata["days_behind"] == 2
-    assert not checks.freshness(D, D, D + timedelta(days=1)).passed
+    today = D + timedelta(days=3)
+    assert checks.freshness(D, D, None, today).passed
+    assert checks.freshness(None, D, None, today).passed
+    assert checks.freshness(D, D + timedelta(days=2), None, today).metadata["days_behind"] == 2
+    assert not checks.freshness(D, D, D + timedelta(days=1), today).passed
+
+
+@pytest.mark.found("fresh eyes")
+def test_a_day_that_has_not_begun_is_too_fresh() -> None:
+    """A folder that was dated ahead moved as-of for good, and nothing told of it."""
+    assert checks.freshness(D, D, None, D).passed
+    ahead = checks.freshness(D + timedelta(days=1), D, None, D)
+    assert not ahead.passed
+    assert "a day that has not begun, and moves as-of to its end" in ahead.description
 
 
 def test_drift_names_field_type_and_rows() -> None:

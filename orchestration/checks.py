@@ -371,7 +371,7 @@ _STREAM_CHECKS = {
     "ledger_balances": "Every row read was kept, quarantined or erased; the lake holds what the ledger says. Blocking.",
     "rejection_rate": f"Rejected: more than {WARN_REJECTED:.0%} of a date warns, {ERROR_REJECTED:.0%} is an error",
     "extract_present": "Where other streams of the system came, or the date is due, this one came too, and not empty.",
-    "freshness": "As far as the other streams, and as the calendar where nights are loaded as they come; no further than today.",
+    "freshness": "As far as the other streams, and as the calendar where extracts come day by day; not beyond today.",
     "schema_drift": "The extracts hold no field, event type or value of a closed list that the contract does not know.",
 }
 

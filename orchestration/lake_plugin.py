@@ -14,7 +14,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 from ingestion.home import Home
 from ingestion.lake import attach_lake
-from ingestion.lock import writer_lock, writes_on_behalf
+from ingestion.lock import writer_lock, writes_for_the_writer, writes_on_behalf
 from orchestration.databases import unsign
 
 
@@ -24,9 +24,12 @@ class Plugin(BasePlugin):
     def initialize(self, config: dict[str, Any]) -> None:
         """Called by dbt-duckdb before it opens a database. Whoever holds the database waits for nothing else."""
         self._held = ExitStack()
-        if not writes_on_behalf():
-            self._held.enter_context(writer_lock(Home.from_env(), "dbt, started by hand"))
-            unsign(Home.from_env())  # whatever it builds, it may be a part
+        home = Home.from_env()
+        if writes_on_behalf():
+            self._held.enter_context(writes_for_the_writer(home))
+        else:
+            self._held.enter_context(writer_lock(home, "dbt, started by hand"))
+            unsign(home)  # whatever it builds, it may be a part
 
     def configure_connection(self, conn: Any) -> None:
         """Called by dbt-duckdb with the new DuckDB connection."""

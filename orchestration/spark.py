@@ -11,11 +11,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from ingestion.home import Home
 from ingestion.lake_on_spark import literal, show_lake
+from ingestion.lock import writes_for_the_writer, writes_on_behalf
 from orchestration.spark_connection import Settings, Spark, SparkUnavailable, connected
 
 SAMPLE_ROWS = 10  # of those that a test found: enough to see what is wrong
@@ -34,7 +36,8 @@ def run_dbt(arguments: Sequence[str]) -> int:
     home = Home.from_env()
     try:
         settings = Settings.from_env(home)
-        with connected(home, settings) as spark:
+        writes = writes_for_the_writer(home) if writes_on_behalf() else nullcontext()
+        with writes, connected(home, settings) as spark:
             _show_lake(home, settings, spark)
             done = runner.invoke(list(arguments))
             hand_over(home, settings, spark, getattr(done.result, "results", []))

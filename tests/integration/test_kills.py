@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.soak.kills import BOUNDARIES, DoomedHome
 
 
@@ -16,6 +18,15 @@ def test_a_night_that_is_killed_a_dozen_times(tmp_path: Path) -> None:
     assert found.faults == []
     assert found.killed.total() >= 12 and found.nights == 2
     assert found.opened > 10 and found.states >= 2
+
+
+@pytest.mark.found("a soak")
+def test_a_night_waits_for_what_a_killed_one_has_left_behind(tmp_path: Path) -> None:
+    """The dbt of a night whose first process was killed lived on, and the next night failed with a lock error."""
+    doomed = DoomedHome(tmp_path, seed=5, whom="leader")
+    found = doomed.nights(1, iter(["before-model"]), of_a_night=1)
+    assert found.faults == []
+    assert found.killed.total() == 1 and found.nights == 2
 
 
 def in_the_order_of_a_night() -> Iterator[str]:

@@ -57,10 +57,14 @@ class Kills:
 class DoomedHome:
     """A home with a random history, whose nights are killed before each is run to its end."""
 
-    def __init__(self, root: Path, seed: int, learners: int = 6) -> None:
-        """Prepare the home; the first night is not killed: it tells how often each boundary is crossed."""
+    def __init__(self, root: Path, seed: int, learners: int = 6, whom: str | None = None) -> None:
+        """Prepare the home; the first night is not killed: it tells how often each boundary is crossed.
+
+        What dies is the `group` of all processes of a night, or the `leader` alone; by default, at random.
+        """
         self.rng = random.Random(seed)
         self.seed = seed
+        self.whom = whom
         self.warehouse = Warehouse(root / "home", target=root / "target")
         self.home = self.warehouse.home
         self.counts = root / "counts"
@@ -108,7 +112,7 @@ class DoomedHome:
 
     def _kill(self, place: str, kills: int) -> tuple[str, bool]:
         """Start a night, of which so many are to be killed, and kill it; says where, and whether it came to that."""
-        whom = self.rng.choice(("group", "group", "leader"))
+        whom = self.whom or self.rng.choice(("group", "group", "leader"))
         if place == INSTANT:
             at = self.rng.uniform(0, self.seconds)
             night = self._start()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 from tests.integration.warehouse import Warehouse
 from tests.reference import build, compare
@@ -67,7 +67,8 @@ class DoomedHome:
         self.whom = whom
         self.warehouse = Warehouse(root / "home", target=root / "target")
         self.home = self.warehouse.home
-        self.counts = root / "counts"
+        self.root = root
+        self.counts = root  # a folder of each night: what an earlier one has left behind may be counting still
         self.world = history(seed, nights=10_000, snapshots=True, learners=learners)
         self.seconds = 0.0  # of the last night that ran to its end
         self.crossed: Counter[str] = Counter()  # by boundary, in that night
@@ -145,8 +146,7 @@ class DoomedHome:
             self.crossed = Counter({path.name: path.stat().st_size for path in self.counts.iterdir()})
 
     def _start(self, doom: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        shutil.rmtree(self.counts, ignore_errors=True)
-        self.counts.mkdir()
+        self.counts = Path(mkdtemp(prefix="counts-", dir=self.root))
         path = [str(CHECKOUT / "tests" / "soak" / "boundaries"), os.environ.get("PYTHONPATH", "")]
         environment = {
             **os.environ,

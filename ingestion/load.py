@@ -40,6 +40,7 @@ from ingestion.home import Home
 from ingestion.lake import Lake, find_stream
 from ingestion.ledger import FailedLoad, Load
 from ingestion.lock import writer_lock
+from ingestion.memory import limit_memory
 from ingestion.privacy import in_short
 from ingestion.readers import UnreadableFile, read_documents
 from ingestion.retention import delete_quarantined_text
@@ -151,9 +152,7 @@ class Loader:
         con.execute(f"set temp_directory = {quoted(str(next(self._spills)))}")
         con.execute("set timezone = 'UTC'")
         con.execute("set enable_progress_bar = false")
-        [(limit,)] = con.execute("select current_setting('memory_limit')").fetchall()
-        amount, unit = limit.split()
-        con.execute(f"set memory_limit = '{float(amount) / self._engines} {unit}'")
+        limit_memory(con, share=1 / self._engines)
         return con
 
     def _release(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

@@ -101,6 +101,17 @@ def writes_on_behalf() -> bool:
     return os.environ.get(_ON_BEHALF, str(os.getpid())) != str(os.getpid())
 
 
+def is_alive(process: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
 def writer(home: Home) -> str:
     """Who holds the lock, as far as it is known."""
     holder = _holder(home)
@@ -138,11 +149,7 @@ def _wait_for_orphans(
 
 def _is_writing(home: Home, process: int) -> bool:
     """Whether a process is the writer still, as far as it is known."""
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, PermissionError):  # gone, or another user's by now
-        return False
-    return bool(_holder(home).get("pid", process) == process)
+    return is_alive(process) and bool(_holder(home).get("pid", process) == process)
 
 
 def _holder(home: Home) -> dict[str, Any]:

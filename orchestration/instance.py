@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from ingestion.home import Home
+from ingestion.lock import is_alive
 from orchestration.resources import PROCESS_TAG
 
 # A run that says nothing of its process for so long never came to its first step.
@@ -42,17 +43,9 @@ def bury_dead_runs(instance: dg.DagsterInstance, jobs: Sequence[str]) -> None:
         for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=under_way)):
             process = record.dagster_run.tags.get(PROCESS_TAG)
             age = datetime.now(UTC) - record.create_timestamp.astimezone(UTC)
-            if not _is_alive(int(process)) if process else age > _BEGINS_WITHIN:
+            if not _may_be_alive(int(process)) if process else age > _BEGINS_WITHIN:
                 instance.report_run_failed(record.dagster_run, "The process of this run was killed.")
 
 
-def _is_alive(process: int) -> bool:
-    if process == os.getpid():  # no run of this process is under way yet
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def _may_be_alive(process: int) -> bool:
+    return process != os.getpid() and is_alive(process)  # no run of this process is under way yet

@@ -15,6 +15,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from ingestion.home import Home
 from ingestion.lake import attach_lake
 from ingestion.lock import writer_lock, writes_for_the_writer, writes_on_behalf
+from ingestion.memory import limit_memory
 from orchestration.databases import unsign
 
 
@@ -34,4 +35,5 @@ class Plugin(BasePlugin):
     def configure_connection(self, conn: Any) -> None:
         """Called by dbt-duckdb with the new DuckDB connection."""
         weakref.finalize(conn, self._held.close)
+        limit_memory(conn)
         attach_lake(conn, Home.from_env())

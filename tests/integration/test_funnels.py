@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from tests.integration.warehouse import PROJECT, Warehouse
 from tests.reference import SHIPPED, Funnel, assert_same, build
@@ -54,6 +56,22 @@ def test_a_ninth_funnel_takes_rows_alone(tmp_path: Path) -> None:
     assert {row["outcome"] for row in of_the_ninth} >= {"completed", "abandoned", "dropped"}
     warehouse.assert_equals_rebuild("with a ninth funnel")
     warehouse.dbt("test", "--select", "funnels_are_declared_well", "funnel_entities_are_staging_columns")
+
+
+@pytest.mark.found("a soak")
+def test_an_event_under_the_reused_key_of_another_one(tmp_path: Path) -> None:
+    """An event under the reused key of another one, at the same instant, stopped the night: two rows had one key."""
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
+    folder = warehouse.home.landing / "recommendation" / "2026-01-05"
+    folder.mkdir(parents=True)
+    same = {"event_key": "kid:tap:rec", "occurred_at": "2026-01-05T10:00:00Z", "child_id": "kid"}
+    events = [{**same, "event": event, "recommendation_id": "rec"} for event in ("tap", "start")]
+    (folder / "events.ndjson").write_text("".join(json.dumps(event) + "\n" for event in events))
+    warehouse.load()
+    warehouse.build()
+    warehouse.dbt("test", "--select", "test_type:data")
+    [row] = warehouse.mart("recommendation_funnel")
+    assert (row["taps"], row["starts"], row["collapsed_events"]) == (1, 1, 1)
 
 
 BADLY_DECLARED = """\

@@ -48,6 +48,7 @@ def test_nights_equal_a_rebuild_and_the_reference(seed: int, learners: int, nigh
         kinds |= {row["mastery_level"] for row in warehouse.mart("topic_mastery_daily")}
 
     warehouse.assert_equals_rebuild(context)
+    warehouse.dbt("test", "--select", "test_type:data")
     assert {"write", "correct", "repeat"} <= deeds, "the seed tells no story worth telling; take another one"
     assert out_of_order and crossed_midnight and late
     assert rewritten, "no spell that was past has changed"

@@ -122,7 +122,9 @@ class Warehouse:
         if self.project == PROJECT and "--vars" not in arguments and not (_SHARED / _PARSED).exists():
             shutil.copy(self.target / _PARSED, _SHARED / _PARSED)
         assert result.success, result.exception or [
-            node.message for node in result.result if node.status not in ("success", "pass")
+            f"{done.node.name}: {done.message}"
+            for done in result.result
+            if done.status not in ("success", "pass", "warn")
         ]
         return {done.node.name: str(done.status) for done in result.result if hasattr(done, "node")}
 

@@ -103,8 +103,11 @@ class DoomedHome:
             self.found.opened += reader.opened
             self.found.states += len(reader.states)
             self.found.faults += [f"{context}: a reader: {fault}" for fault in reader.faults]
-            if before is not None and not reader.states <= {before, after}:
-                self.found.faults.append(f"{context}: a reader saw a state that is neither the old nor the new one")
+            for state in reader.states - {before, after} if before is not None else ():
+                told = sorted(mart for mart, *_ in (state - after) - before) or "a mixture of both"
+                self.found.faults.append(
+                    f"{context}: a reader saw a state that is neither the old nor the new one: {told}"
+                )
             self._compare(context, build(night.rows(), night.loads(), model=self.world.champion()))
             before = after
             if self.found.killed.total() >= wanted or self.found.missed > wanted:
@@ -118,7 +121,9 @@ class DoomedHome:
             at = self.rng.uniform(0, self.seconds)
             night = self._start()
             try:
-                night.wait(timeout=at)
+                output, _ = night.communicate(timeout=at)
+                if night.returncode:
+                    self.found.faults.append(f"seed {self.seed}: a night that was not killed failed:\n{output}")
             except subprocess.TimeoutExpired:
                 (os.killpg if whom == "group" else os.kill)(night.pid, signal.SIGKILL)
             told = f"{place} {at:.1f} s of {self.seconds:.0f}"

@@ -104,9 +104,9 @@ class DoomedHome:
             self.found.states += len(reader.states)
             self.found.faults += [f"{context}: a reader: {fault}" for fault in reader.faults]
             for state in reader.states - {before, after} if before is not None else ():
-                told = sorted(mart for mart, *_ in (state - after) - before) or "a mixture of both"
+                where = sorted(mart for mart, *_ in (state - after) - before) or "a mixture of both"
                 self.found.faults.append(
-                    f"{context}: a reader saw a state that is neither the old nor the new one: {told}"
+                    f"{context}: a reader saw a state that is neither the old nor the new one: {where}"
                 )
             self._compare(context, build(night.rows(), night.loads(), model=self.world.champion()))
             before = after

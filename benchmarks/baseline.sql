@@ -43,30 +43,30 @@ create type event_properties as struct(
 );
 
 create temp macro ndjson_events(files) as table
-from read_json(
-    files,
-    format = 'newline_delimited',
-    ignore_errors = true,
-    columns = {
-        event_id: 'uuid', event_type: 'varchar', event_ts: 'timestamptz', user_id: 'uuid', session_id: 'uuid', material_id: 'uuid',
-        chunk_id: 'uuid', topic_id: 'uuid', question_id: 'uuid', properties: 'event_properties'
-    }
-);
+    from read_json(
+        files,
+        format = 'newline_delimited',
+        ignore_errors = true,
+        columns = {
+            event_id: 'uuid', event_type: 'varchar', event_ts: 'timestamptz', user_id: 'uuid', session_id: 'uuid', material_id: 'uuid',
+            chunk_id: 'uuid', topic_id: 'uuid', question_id: 'uuid', properties: 'event_properties'
+        }
+    );
 
 -- In Parquet, ids are text and properties text of JSON.
 create temp macro parquet_events(files) as table
-select
-    event_id::uuid as event_id,
-    event_type,
-    event_ts::timestamptz as event_ts,
-    user_id::uuid as user_id,
-    session_id::uuid as session_id,
-    material_id::uuid as material_id,
-    chunk_id::uuid as chunk_id,
-    topic_id::uuid as topic_id,
-    question_id::uuid as question_id,
-    from_json(properties, '"event_properties"') as properties
-from read_parquet(files);
+    select
+        event_id::uuid as event_id,
+        event_type,
+        event_ts::timestamptz as event_ts,
+        user_id::uuid as user_id,
+        session_id::uuid as session_id,
+        material_id::uuid as material_id,
+        chunk_id::uuid as chunk_id,
+        topic_id::uuid as topic_id,
+        question_id::uuid as question_id,
+        from_json(properties, '"event_properties"') as properties
+    from read_parquet(files);
 
 create table events as
 select
@@ -121,17 +121,18 @@ from query('from ' || getvariable('format') || '_events(getvariable(''events''))
 delete from events
 where
     rowid in (
-        select events.rowid
-        from events
-        inner join (
+        with copied as (
             select
                 event_id,
                 min(rowid) as first_row
             from events
             group by event_id
             having count(*) > 1
-        ) as copies
-            on events.event_id = copies.event_id and events.rowid > copies.first_row
+        )
+
+        select copies.rowid
+        from events as copies
+        inner join copied on copies.event_id = copied.event_id and copies.rowid > copied.first_row
     );
 
 
@@ -204,7 +205,7 @@ with ends as (
         min(event_ts) as started_at,
         max(event_ts) filter (not is_late_end) as last_present_at,
         max(event_ts) filter (is_learning_event) as last_learning_at,
-        arg_max({ends_at: event_ts, is_late: is_late_end}, (event_ts, event_id)) filter (event_type = 'session_end') as last_end
+        arg_max({ ends_at: event_ts, is_late: is_late_end }, (event_ts, event_id)) filter (event_type = 'session_end') as last_end
     from timeline
     group by session_id
 ),
@@ -329,7 +330,7 @@ spans as (
         session_id,
         user_id,
         started_at,
-        coalesce(ended_at, last_present_at) as until
+        coalesce(ended_at, last_present_at) as ends_at
     from session_ends
     where coalesce(ended_at, last_present_at) > started_at
 ),
@@ -337,8 +338,8 @@ spans as (
 neighbours as (
     select
         session_id,
-        coalesce(max(until) over (of_user rows between unbounded preceding and 1 preceding) > started_at, false)
-        or coalesce(lead(started_at) over of_user < until, false) as overlaps
+        coalesce(max(ends_at) over (of_user rows between unbounded preceding and 1 preceding) > started_at, false)
+        or coalesce(lead(started_at) over of_user < ends_at, false) as overlaps
     from spans
     window of_user as (partition by user_id order by started_at, session_id)
 )
@@ -1029,7 +1030,7 @@ create temp macro odds(probability) as ln(probability / (1 - probability));
 create temp macro probability_of(log_odds) as 1 / (1 + exp(-(log_odds)));
 
 -- Sums over a learner's attempts, and what is left of them when those up to some attempt ago are taken away.
-create temp macro nothing() as {attempts: 0::bigint, correct: 0::bigint, expected: 0::bigint, information: 0::bigint};
+create temp macro nothing() as { attempts: 0::bigint, correct: 0::bigint, expected: 0::bigint, information: 0::bigint };
 create temp macro since(sums, ago) as {
     attempts: sums.attempts - ago.attempts,
     correct: sums.correct - ago.correct,
@@ -1117,8 +1118,8 @@ learner_ago as (
 of_learner as (
     select
         * exclude (
-            learner, learner_1, learner_2, learner_3, learner_4, learner_10, learner_11, learner_30, learner_31, learner_100, learner_101, learner_300,
-            learner_301
+            learner, learner_1, learner_2, learner_3, learner_4, learner_10, learner_11, learner_30, learner_31, learner_100,
+            learner_101, learner_300, learner_301
         ),
         learner.attempts as learner_attempts,
         remembered('learner_1', since(learner_1, learner_2), 1)
@@ -1313,7 +1314,7 @@ with learners as (
     select
         user_id,
         ('0x' || md5(user_id::varchar)[:8])::bigint % 5 = 0 as is_held_out
-    from (select distinct user_id from scores)
+    from (select distinct user_id from scores) as users
 )
 
 select
@@ -1503,25 +1504,27 @@ spans as (
 ),
 
 -- A state that makes a gap from the day on which the one before ended goes on with its spell.
-numbered as (
+linked as (
+    select
+        *,
+        lag(last_seen_on) over (partition by user_id, topic_id order by date) = first_gap_on - 1 as goes_on
+    from spans
+),
+
+opening as (
     select
         *,
         last_value(if(goes_on, null, first_gap_on) ignore nulls) over (
             partition by user_id, topic_id order by date rows between unbounded preceding and current row
         ) as opened_on
-    from (
-        select
-            *,
-            lag(last_seen_on) over (partition by user_id, topic_id order by date) = first_gap_on - 1 as goes_on
-        from spans
-    )
+    from linked
 ),
 
 spells as (
     select
         *,
         last_seen_on = getvariable('last_complete_day') as is_open
-    from numbered
+    from opening
     qualify row_number() over (partition by user_id, topic_id, opened_on order by date desc) = 1
 ),
 
@@ -1617,7 +1620,7 @@ select
     gap_type,
     blocking_topic_id,
     severity,
-    if(is_open, row_number() over (partition by user_id, is_open order by open_prerequisite_gaps, severity desc, topic_id), null)
+    if(is_open, row_number() over (partition by user_id, is_open order by open_prerequisite_gaps asc, severity desc, topic_id asc), null)
         as priority,
     evidence_of_score as evidence,
     mastery_score
@@ -1827,6 +1830,15 @@ with by_attempt as (
     group by funnel, opened_at::date
 ),
 
+entities as (
+    select
+        funnel,
+        opened_at::date as date,
+        max(steps_reached) as steps_reached
+    from funnel_paths
+    group by funnel, opened_at::date, user_id, thing
+),
+
 by_entity as (
     select
         funnel,
@@ -1834,14 +1846,7 @@ by_entity as (
         count(*) as entities_1,
         count(*) filter (steps_reached >= 2) as entities_2,
         count(*) filter (steps_reached >= 3) as entities_3
-    from (
-        select
-            funnel,
-            opened_at::date as date,
-            max(steps_reached) as steps_reached
-        from funnel_paths
-        group by funnel, opened_at::date, user_id, thing
-    )
+    from entities
     group by funnel, date
 ),
 

@@ -67,7 +67,7 @@ def delivery(seed: int, nights: int, learners: int) -> Delivery:
     for stream in SNAPSHOTS:
         said = [row for row in world.rows() if row.stream == stream]
         newest = {
-            tuple(row.payload[key] for key in KEYS[stream]): row.payload
+            tuple(row.payload[key].lower() for key in KEYS[stream]): row.payload
             for row in said
             if row.extract_date == max(row.extract_date for row in said) and "@" not in str(row.payload)
         }

@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPARK := $(VENV)/.spark
+BENCH := $(VENV)/.bench
 JAVA := $(or $(JAVA_HOME),$(shell command -v java))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -33,6 +34,11 @@ $(READY): requirements.lock pyproject.toml
 $(SPARK): $(READY) requirements-spark.lock
 	@echo "installing Spark into $(VENV) (once, some minutes: 500 MB)"
 	@$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-spark.lock
+	@touch $@
+
+$(BENCH): $(READY) requirements-bench.lock
+	@echo "installing what the benchmark measures beside into $(VENV) (once: 130 MB)"
+	@$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-bench.lock
 	@touch $@
 
 nightly: setup ## Load what is new (or FROM=, TO=), build, check, publish
@@ -74,8 +80,10 @@ format: setup ## Let the formatters rewrite the code
 lock: setup ## Pin the newest allowed versions anew, with hashes
 	@$(PIP) uv
 	@$(COMPILE) --no-strip-extras --extra dev --output-file requirements.lock
-	@sed -n 's/^\([[:alnum:]._-]*\)==.*/\1/p' requirements.lock > $(VENV)/locked.txt
+	@# What is pinned for Windows alone is not there elsewhere.
+	@sed -n "/sys_platform == 'win32'/d; s/^\([[:alnum:]._-]*\)\(\[.*\]\)\{0,1\}==.*/\1/p" requirements.lock > $(VENV)/locked.txt
 	@$(COMPILE) --strip-extras --extra spark --extra spark-test --excludes $(VENV)/locked.txt --output-file requirements-spark.lock
+	@$(COMPILE) --strip-extras --extra bench --excludes $(VENV)/locked.txt --constraint requirements.lock --constraint requirements-spark.lock --output-file requirements-bench.lock
 
 clean: ## Remove the environment and what dbt compiled; the data stays
 	@rm -rf $(VENV) dbt_project/target dbt_project/logs

@@ -95,7 +95,8 @@ class DoomedHome:
                         if not was_killed:  # it came to its end: there is nothing left to load
                             break
                 self._run_to_its_end(story)
-                after = reader.look()
+            # Not before the reader has stopped: as long as it holds an old file open, this process sees no newer one.
+            after = reader.look()
             told = f"night {night.index}, {', '.join(story) or 'not killed'}"
             tell(f"{self.found.killed.total()} of {wanted} kills; {told}")
             context = f"seed {self.seed}, {told}"

@@ -339,7 +339,7 @@ neighbours as (
     select
         session_id,
         coalesce(max(ends_at) over (of_user rows between unbounded preceding and 1 preceding) > started_at, false)
-        or coalesce(lead(started_at) over of_user < ends_at, false) as overlaps
+        or coalesce(lead(started_at) over of_user < ends_at, false) as overlaps_other
     from spans
     window of_user as (partition by user_id order by started_at, session_id)
 )
@@ -368,7 +368,7 @@ select
     counts.timezone,
     counts.events,
     counts.events_after_end,
-    coalesce(neighbours.overlaps, false) as overlaps_other_session,
+    coalesce(neighbours.overlaps_other, false) as overlaps_other_session,
     counts.reported.duration_seconds as reported_duration_seconds,
     counts.reported.active_seconds as reported_active_seconds,
     counts.reported.materials_viewed as reported_materials_viewed,
@@ -1710,6 +1710,7 @@ from (
 ) as declared (funnel, step, event_type, window_hours);
 
 -- Each event with the newest first step of its entity up to its instant, and whether it lies in the window of that attempt.
+-- An entity is a learner at a thing. A quiz's id may be any text: its MD5 is quicker to sort.
 create temp table funnel_events as
 with events_of_entities as (
     select
@@ -1718,10 +1719,11 @@ with events_of_entities as (
         funnels.window_hours,
         events.user_id,
         case funnels.funnel
-            when 'quiz' then replace(replace(events.quiz_id, '%', '%25'), '|', '%7C')
-            when 'material' then events.material_id::varchar
-            else events.question_id::varchar
+            when 'quiz' then md5(events.quiz_id)::uuid
+            when 'material' then events.material_id
+            else events.question_id
         end as thing,
+        events.quiz_id,
         events.event_id,
         events.event_ts
     from events
@@ -1777,6 +1779,7 @@ select
     funnel,
     first.user_id,
     first.thing,
+    first.quiz_id,
     first.attempt,
     opened_event_id,
     first.opened_at,
@@ -1794,7 +1797,7 @@ where first.step = 1;
 create table marts.funnel_attempts as
 select
     funnel,
-    user_id || '|' || thing as entity,
+    user_id || '|' || coalesce(replace(replace(quiz_id, '%', '%25'), '|', '%7C'), thing::varchar) as entity,
     attempt,
     opened_event_id::varchar as opened_event_id,
     opened_at,

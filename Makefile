@@ -12,10 +12,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export DAYBOOK_HOME ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup spark nightly rebuild mastery parity ui demo test soak check format lock clean
+.PHONY: help setup spark bench-tools nightly rebuild mastery parity ui demo test soak bench check format lock clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The second engine is installed where it is asked for.
 setup: $(READY) $(if $(filter spark,$(DAYBOOK_ENGINE)),$(SPARK))
@@ -64,6 +64,11 @@ test: setup $(if $(JAVA),$(SPARK)) ## Run all tests; those of Spark where there 
 
 soak: setup ## The long proof, about an hour: random histories, kills, hostile files (ARGS="--kills 10 --seed 7")
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+bench-tools: $(BENCH) ## Install what the benchmark needs, and measures beside
+
+bench: $(BENCH) $(if $(JAVA),$(SPARK)) ## Measure speed and memory, for hours (ARGS="--first-load 1000000 --histories 1000000 4000000")
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: setup ## Formatters, linters, types, SQL lint: what CI runs before the tests
 	@$(BIN)/ruff format --check .

@@ -15,7 +15,12 @@ SNAPSHOTS = ("topics", "topic_prerequisites", "questions")
 
 
 def build(
-    landing: Path, database: Path, as_of: date | None = None, model: Path = SHIPPED, threads: int | None = None
+    landing: Path,
+    database: Path,
+    as_of: date | None = None,
+    model: Path = SHIPPED,
+    threads: int | None = None,
+    only_events: bool = False,
 ) -> None:
     """Build the marts of a landing's study extracts from scratch.
 
@@ -25,6 +30,7 @@ def build(
         as_of: The instant up to which the marts speak; by default the end of the newest extract date.
         model: A fitted model of topic mastery, as JSON.
         threads: How many the engine may use; as many as there are cores, if not given.
+        only_events: Stop behind the table `events`: the raw events, typed, each once.
     """
     if database.exists():
         raise FileExistsError(database)
@@ -44,7 +50,8 @@ def build(
     with duckdb.connect(str(database), config={"threads": threads} if threads else {}) as con:
         for name, value in variables.items():
             con.execute(f"set variable {name} = ?", [value])
-        con.execute(SCRIPT.read_text())
+        head, events_section, *marts = SCRIPT.read_text().split("\n-- ## ")
+        con.execute("\n-- ## ".join([head, events_section, *([] if only_events else marts)]))
 
 
 def _files(folder: Path, stream: str) -> list[Path]:

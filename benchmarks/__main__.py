@@ -1,0 +1,72 @@
+"""`make bench`: measure what a user would care about, on this machine, in one run, and write it to `RESULTS.md`.
+
+What belongs here: the order of the measurements, and their progress. What does not: what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import shutil
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+from benchmarks.measurements import SMOKE, Sizes, beside, first_load, nights
+from benchmarks.questions import ask
+from benchmarks.report import draw, page
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+# What lies on the disk at a time for each event of the largest history, measured: extracts, lake, both databases.
+_BYTES_OF_AN_EVENT = 1000
+
+
+def main() -> int:
+    """Measure everything, and write the page."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="a few thousand events: to see that it works")
+    parser.add_argument("--histories", type=int, nargs="+", help="events of history (default: 10, 30 and 100 million)")
+    parser.add_argument("--first-load", type=int, help="events of the first load (default: 10 million)")
+    parser.add_argument("--runs", type=int, help="that are counted of each thing (default: 3)")
+    parser.add_argument("--work", type=Path, help="a folder on a disk with room (default: a temporary one)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
+    chosen = parser.parse_args()
+    sizes = SMOKE if chosen.smoke else Sizes()
+    if chosen.histories:
+        sizes = replace(sizes, histories=tuple(sorted(chosen.histories)))
+    if chosen.first_load:
+        sizes = replace(sizes, first_load=chosen.first_load)
+    if chosen.runs:
+        sizes = replace(sizes, runs=chosen.runs)
+
+    work = Path(mkdtemp(prefix="daybook-bench-", dir=chosen.work)).resolve()
+    needed, free = max(sizes.histories) * _BYTES_OF_AN_EVENT, shutil.disk_usage(work).free
+    if free < needed:
+        work.rmdir()
+        print(f"{work.parent}: {free / 1e9:,.0f} GB are free, {needed / 1e9:,.0f} GB are needed; --work names another")
+        return 2
+    began = time.monotonic()
+
+    def tell(told: str) -> None:
+        print(f"{(time.monotonic() - began) / 60:6.1f} min  {told}", flush=True)
+
+    try:
+        of_first_load = first_load(work, sizes, tell)
+        of_alternatives = beside(work, sizes, tell)
+        home, of_nights = nights(work, sizes, tell)
+        answers = ask(home, tell)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    command = " ".join(["make bench", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
+    plot = chosen.results.with_name("cost_against_history.svg")
+    draw(of_nights, plot)
+    told = page(dt.datetime.now(dt.UTC), command, of_first_load, of_nights, of_alternatives, answers, plot.name)
+    chosen.results.write_text(told)
+    tell(f"wrote {chosen.results}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

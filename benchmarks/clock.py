@@ -1,0 +1,110 @@
+"""What a command costs, seen from outside: the time of the clock, of the cores, and the memory at its peak.
+
+What belongs here: running and watching processes. What does not: which ones, and what the figures mean.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_EVERY_SECONDS = 0.05
+
+
+class CommandFailed(Exception):
+    """A command that was measured came to no good end; the message has its last lines."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one run of a command, with all processes that it started."""
+
+    seconds: float  # from its start to its end
+    cpu_seconds: float  # of all cores, user and system
+    peak_bytes: int  # resident memory of all its processes together, looked at every 50 ms
+    spilled_bytes: int = 0  # the most that lay in DuckDB's temporary folders at a time
+
+
+def measure(
+    command: Sequence[str | Path],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    spills: Path | None = None,
+) -> Cost:
+    """Run a command to its end and say what it cost. Raises CommandFailed.
+
+    Args:
+        command: what to run, from the current folder.
+        log: a file for what it prints.
+        environment: variables besides those of this process.
+        spills: the folder below which its databases have their temporary folders.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+        peak = spilled = 0
+        while True:
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            peak = max(peak, _resident(process.pid))
+            spilled = max(spilled, _spilled(spills) if spills else 0)
+            time.sleep(_EVERY_SECONDS)
+        seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = log.read_text(errors="replace").strip().splitlines()[-20:]
+        raise CommandFailed("\n".join([f"{' '.join(map(str, command))}: exit status {process.returncode}", *last]))
+    return Cost(seconds, used.ru_utime + used.ru_stime, peak, spilled)
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    """The median of each figure; of the memory, the most."""
+    return Cost(
+        statistics.median(cost.seconds for cost in costs),
+        statistics.median(cost.cpu_seconds for cost in costs),
+        max(cost.peak_bytes for cost in costs),
+        max(cost.spilled_bytes for cost in costs),
+    )
+
+
+def _resident(pid: int) -> int:
+    """The resident bytes of a process and of all that it has started."""
+    try:
+        first = psutil.Process(pid)
+        processes = [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    total = 0
+    for process in processes:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def _spilled(folder: Path) -> int:
+    """The bytes of the files in DuckDB's temporary folders: `<database>.tmp`, and those of the loader."""
+    total = 0
+    for temporary in folder.glob("*.tmp"):
+        for path in temporary.rglob("*"):
+            try:
+                total += path.stat().st_blocks * 512 if path.is_file() else 0
+            except OSError:  # gone since
+                continue
+    return total

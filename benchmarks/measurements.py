@@ -1,0 +1,239 @@
+"""What is measured, and how often: one function for each thing that a user would care about.
+
+What belongs here: which commands run on which extracts. What does not: clocks (`clock`), and what is told (`report`).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks import events
+from benchmarks.clock import CommandFailed, Cost, measure
+from benchmarks.homes import Night, deliver, new_home, nightly
+from ingestion.home import Home
+
+Tell = Callable[[str], None]
+Measured = TypeVar("Measured")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    first_load: int = 10_000_000  # events
+    first_load_dates: int = 30
+    news: int = 1_000_000  # events of an extract date of the nights
+    histories: tuple[int, ...] = (10_000_000, 30_000_000, 100_000_000)
+    beside: int = 1_000_000
+    runs: int = 3  # that are counted
+    warm_ups: int = 1  # that are not, before them
+    # What DuckDB may take where memory is measured, by the events that lie in the lake.
+    memory: Mapping[int, str] = field(default_factory=lambda: {10_000_000: "2GB", 100_000_000: "4GB"})
+
+    def counted(self, once: Callable[[], Measured]) -> list[Measured]:
+        """A measurement, so many times, behind those that warm caches up."""
+        return [once() for _ in range(self.warm_ups + self.runs)][self.warm_ups :]
+
+
+SMOKE = Sizes(
+    first_load=6_000,
+    first_load_dates=3,
+    news=2_000,
+    histories=(4_000,),
+    beside=6_000,
+    runs=1,
+    warm_ups=0,
+    memory={4_000: "200MB"},
+)
+
+_THREE = "+study_sessions +daily_user_stats +topic_mastery"
+
+# By what each is called. Daybook's own three marts are without their tests, as are those of the others.
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "Daybook: load": ("{python}", "-m", "ingestion", "load"),
+    "Daybook: load, three marts": (
+        "sh",
+        "-c",
+        f"{{python}} -m ingestion load && daybook-dbt run --project-dir dbt_project --profiles-dir dbt_project"
+        f" --target-path {{output}}/dbt --select {_THREE}",
+    ),
+    "Daybook: a whole night, every mart and check": ("{python}", "-m", "orchestration", "nightly"),
+    "pandas: three marts": ("{python}", "-m", "benchmarks.alternatives.pandas_marts", "{landing}", "{output}"),
+    "pandas: three marts, JSON by pyarrow": (
+        "{python}",
+        "-m",
+        "benchmarks.alternatives.pandas_marts",
+        "{landing}",
+        "{output}",
+        "--fast",
+    ),
+    "Spark: three marts": ("{python}", "-m", "benchmarks.alternatives.spark_marts", "{landing}", "{output}"),
+    "dlt: load, as it comes": (
+        "{python}",
+        "-m",
+        "benchmarks.alternatives.dlt_load",
+        "{landing}",
+        "{output}/dlt.duckdb",
+    ),
+    "dlt: load, tuned": (
+        "{python}",
+        "-m",
+        "benchmarks.alternatives.dlt_load",
+        "{landing}",
+        "{output}/dlt.duckdb",
+        "--tuned",
+    ),
+    "dlt: load, in its fastest configuration": (
+        "{python}",
+        "-m",
+        "benchmarks.alternatives.dlt_load",
+        "{landing}",
+        "{output}/dlt.duckdb",
+        "--fast",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class FirstLoad:
+    """A first night over a landing zone that is full, and the hand-written script over the same files."""
+
+    extracts: events.Written
+    nights: Sequence[Night]
+    baseline: Sequence[Cost]
+    in_little_memory: tuple[str, Night] | None
+    without_news: Sequence[Night]
+
+
+@dataclass(frozen=True)
+class AtHistory:
+    """Nights with news on a history of a size."""
+
+    history: int  # events in the lake before them
+    news: int  # of a night
+    nights: Sequence[Night]
+    baseline: Sequence[Cost]
+    in_little_memory: tuple[str, Night] | None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What one would use instead, on the same extracts; or why it was not measured."""
+
+    name: str
+    costs: Sequence[Cost] = ()
+    why_not: str = ""
+
+
+def first_load(work: Path, sizes: Sizes, tell: Tell) -> FirstLoad:
+    """From landing to published marts."""
+    pool = work / "first_load" / "landing"
+    extracts = events.write(pool, sizes.first_load // sizes.first_load_dates, sizes.first_load_dates, "ndjson", 1, tell)
+    root = work / "first_load" / "home"
+
+    def once(environment: Mapping[str, str] | None = None) -> Night:
+        home = new_home(root)
+        shutil.rmtree(home.landing)
+        home.landing.symlink_to(pool, target_is_directory=True)
+        night = nightly(home, environment)
+        tell(f"first load: {night.cost.seconds:.1f} s")
+        return night
+
+    limit = sizes.memory.get(sizes.first_load)
+    in_little = (limit, once({"DAYBOOK_MEMORY": limit})) if limit else None
+    nights = sizes.counted(once)
+    without_news = sizes.counted(lambda: nightly(Home(root)))
+    tell(f"without news: {without_news[-1].cost.seconds:.1f} s")
+    baseline = sizes.counted(lambda: _baseline(pool, work / "first_load", tell))
+    shutil.rmtree(work / "first_load")
+    return FirstLoad(extracts, nights, baseline, in_little, without_news)
+
+
+def nights(work: Path, sizes: Sizes, tell: Tell) -> tuple[Home, list[AtHistory]]:
+    """Nights with the news of a day, on a history that grows in between; gives the home as it is in the end."""
+    folder = work / "nights"
+    of_a_point = sizes.warm_ups + sizes.runs + 1  # one in little memory
+    last = max(sizes.histories) // sizes.news
+    dates = last + of_a_point
+    pool = folder / "landing"
+    written = events.write(pool, sizes.news, dates, "parquet", 1, tell)
+    home = new_home(folder / "home")
+    waiting = list(written.dates)
+    measured = []
+    for history in sizes.histories:
+        there = len(written.dates) - len(waiting)
+        deliver(pool, home, _taken(waiting, history // sizes.news - there))
+        loaded = nightly(home)
+        tell(f"history of {history:,} events: loaded in {loaded.cost.seconds:.0f} s")
+        limit = sizes.memory.get(history)
+        in_little = None
+        if limit:
+            deliver(pool, home, _taken(waiting, 1))
+            in_little = (limit, nightly(home, {"DAYBOOK_MEMORY": limit}))
+        by_hand = sizes.counted(partial(_baseline_of_a_date, pool, waiting[0], folder, tell))
+
+        def once(history: int = history) -> Night:
+            deliver(pool, home, _taken(waiting, 1))
+            night = nightly(home)
+            tell(f"a night on {history:,}: {night.cost.seconds:.1f} s")
+            return night
+
+        measured.append(AtHistory(history, sizes.news, sizes.counted(once), by_hand, in_little))
+    return home, measured
+
+
+def beside(work: Path, sizes: Sizes, tell: Tell) -> list[Beside]:
+    """The same extracts, in what people would use instead."""
+    folder = work / "beside"
+    dates = 3
+    events.write(folder / "landing", sizes.beside // dates, dates, "ndjson", 1, tell)
+    measured = []
+    output = folder / "output"
+
+    def once(command: Sequence[str]) -> Cost:
+        home = new_home(output)
+        shutil.rmtree(home.landing)
+        home.landing.symlink_to(folder / "landing", target_is_directory=True)
+        known = {"python": sys.executable, "landing": home.landing, "output": output}
+        whole = [part.format_map(known) for part in command]
+        return measure(whole, folder / "log", {"DAYBOOK_HOME": str(home.root)})
+
+    for name, command in COMMANDS.items():
+        try:
+            measured.append(Beside(name, sizes.counted(partial(once, command))))
+            tell(f"{name}: {measured[-1].costs[-1].seconds:.1f} s")
+        except CommandFailed as error:
+            measured.append(Beside(name, why_not=str(error).splitlines()[-1]))
+            tell(f"{name}: not measured: {measured[-1].why_not}")
+    shutil.rmtree(folder)
+    return measured
+
+
+def _taken(waiting: list[date], number: int) -> list[date]:
+    taken = waiting[:number]
+    del waiting[:number]
+    return taken
+
+
+def _baseline_of_a_date(pool: Path, day: date, folder: Path, tell: Tell) -> Cost:
+    alone = folder / "alone" / "study"
+    shutil.rmtree(alone.parent, ignore_errors=True)
+    alone.mkdir(parents=True)
+    (alone / str(day)).symlink_to(pool / "study" / str(day), target_is_directory=True)
+    return _baseline(alone.parent, folder, tell)
+
+
+def _baseline(landing: Path, folder: Path, tell: Tell) -> Cost:
+    database = folder / "baseline.duckdb"
+    database.unlink(missing_ok=True)
+    cost = measure([sys.executable, "-m", "benchmarks.baseline", landing, database], folder / "baseline.log")
+    database.unlink(missing_ok=True)
+    tell(f"by hand: {cost.seconds:.1f} s")
+    return cost

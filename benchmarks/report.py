@@ -1,0 +1,246 @@
+"""The page of results, and its plot: what was measured, beside what was aimed at.
+
+What belongs here: ratios and words. What does not: measuring.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from benchmarks.clock import Cost, median
+from benchmarks.homes import Night
+from benchmarks.measurements import AtHistory, Beside, FirstLoad
+from benchmarks.questions import Answer
+
+_LIBRARIES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "deltalake", "pyarrow", "pandas", "dlt", "pyspark")
+GIB = 2**30
+
+
+def page(
+    measured_at: dt.datetime,
+    command: str,
+    first: FirstLoad,
+    nights: Sequence[AtHistory],
+    besides: Sequence[Beside],
+    answers: Sequence[Answer],
+    plot: str,
+) -> str:
+    """The whole page as Markdown; `plot` is the name of the picture beside it."""
+    sections = [
+        _head(measured_at, command),
+        _first_load(first),
+        _nights(first, nights, plot),
+        _fixed_cost(first),
+        _beside(besides),
+        _questions(answers),
+        _memory(first, nights),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def draw(nights: Sequence[AtHistory], path: Path) -> None:
+    """Draw what a night costs against the history, as an SVG that is the same for the same figures."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "daybook"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")
+    millions = [point.history / 1e6 for point in nights]
+    axes.plot(millions, [_of_nights(point.nights).seconds for point in nights], "o-", label="a night of Daybook")
+    axes.plot(millions, [median(point.baseline).seconds for point in nights], "s--", label="its news alone, by hand")
+    axes.set(xscale="log", ylim=(0, None), xlabel="million events of history", ylabel="seconds (median)")
+    axes.set_title(f"A night with {nights[0].news:,} new events")
+    axes.set_xticks(millions, [f"{million:g}" for million in millions], minor=False)
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center right")
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def _head(measured_at: dt.datetime, command: str) -> Iterator[str]:
+    yield "# Results"
+    yield ""
+    yield f"Written by `{command}` on {measured_at:%Y-%m-%d}; every number was measured by that run. Seconds are the"
+    yield "clock's, from the start of a process to its end, the median of the runs; memory is the resident memory of"
+    yield "all its processes together, the most of the runs. Files are in the system's cache, for all alike."
+    yield ""
+    yield f"- Machine: {os.cpu_count()} cores ({_processor()}), {psutil.virtual_memory().total / GIB:.0f} GiB of memory"
+    yield f"- Python {platform.python_version()}, {', '.join(_versions())}"
+
+
+def _first_load(first: FirstLoad) -> Iterator[str]:
+    ours, by_hand = _of_nights(first.nights), median(first.baseline)
+    yield "## A first load"
+    yield ""
+    extracts = first.extracts
+    yield f"{extracts.events:,} study events in {len(extracts.dates)} extract dates ({extracts.bytes / 1e9:.1f} GB of"
+    yield "NDJSON), from landing to published marts, beside [one script by hand](baseline.sql) that makes the same"
+    yield "tables without checks, ledger, contracts or increments."
+    yield ""
+    yield from _table(
+        ("", "seconds", "seconds of all cores", "peak memory", "beside by hand"),
+        [("Daybook", *_figures(ours), _times(ours, by_hand)), ("by hand", *_figures(by_hand), "")],
+    )
+    yield ""
+    yield _goal(ours.seconds / by_hand.seconds, 1.5, "times the script's time")
+    yield ""
+    yield from _phases(first.nights)
+
+
+def _nights(first: FirstLoad, nights: Sequence[AtHistory], plot: str) -> Iterator[str]:
+    fixed = _of_nights(first.without_news).seconds
+    yield "## A night"
+    yield ""
+    yield f"{nights[0].news:,} new events of one extract date, on histories that were loaded from Parquet; beside them"
+    yield "the script by hand over that one date alone."
+    yield ""
+    yield from _table(
+        ("history", "seconds", "seconds of all cores", "peak memory", "by hand, the news alone"),
+        [(f"{at.history:,}", *_figures(_of_nights(at.nights)), f"{median(at.baseline).seconds:.1f}") for at in nights],
+    )
+    yield ""
+    yield f"![what a night costs against the history]({plot})"
+    yield ""
+    smallest, largest = _of_nights(nights[0].nights).seconds, _of_nights(nights[-1].nights).seconds
+    factor = nights[-1].history / nights[0].history
+    yield _goal(largest / smallest, 1.15, f"times the time of a night on a history of one part in {factor:.0f}")
+    yield ""
+    allowed = 1.5 * median(nights[0].baseline).seconds + fixed
+    yield _goal(smallest / allowed, 1.0, "of one and a half times the script's time for the news and the fixed cost")
+    yield ""
+    yield from _phases(nights[-1].nights)
+
+
+def _fixed_cost(first: FirstLoad) -> Iterator[str]:
+    cost = _of_nights(first.without_news)
+    yield "## The fixed cost"
+    yield ""
+    yield f"A night without news, which builds nothing: {cost.seconds:.1f} s, {cost.cpu_seconds:.1f} s of all cores,"
+    yield f"{_gib(cost.peak_bytes)} at its peak."
+    yield ""
+    yield _goal(cost.seconds, 12, "seconds")
+
+
+def _beside(besides: Sequence[Beside]) -> Iterator[str]:
+    measured = {beside.name: median(beside.costs).seconds for beside in besides if beside.costs}
+    yield "## Beside what people would use instead"
+    yield ""
+    yield "The same events (NDJSON), and of the marts `study_sessions`, `daily_user_stats` and `topic_mastery`."
+    yield ""
+    yield from _table(
+        ("", "seconds", "seconds of all cores", "peak memory"),
+        [
+            (beside.name, *(_figures(median(beside.costs)) if beside.costs else ("", "", beside.why_not)))
+            for beside in besides
+        ],
+    )
+    yield ""
+    ours, pandas = measured.get("Daybook: load, three marts"), measured.get("pandas: three marts")
+    if ours and pandas:
+        yield _goal(pandas / ours, 10, "times as fast as pandas", at_least=True)
+    load = measured.get("Daybook: load")
+    for name, told in (
+        ("as it comes", "dlt's load as it comes"),
+        ("in its fastest configuration", "dlt's fastest load"),
+    ):
+        dlt = measured.get(f"dlt: load, {name}")
+        if load and dlt:
+            yield ""
+            yield _goal(dlt / load, 20, f"times as fast as {told}", at_least=True)
+
+
+def _questions(answers: Sequence[Answer]) -> Iterator[str]:
+    yield "## Questions"
+    yield ""
+    yield f"What analysts ask, of the published marts of {answers[0].events:,} events, and of the raw events"
+    yield "themselves: milliseconds, at the 95th percentile of the runs on the marts, and the median on the raw events."
+    yield ""
+    yield from _table(
+        ("question", "marts", "raw events"),
+        [(answer.question, f"{answer.on_marts * 1000:,.0f}", f"{answer.on_events * 1000:,.0f}") for answer in answers],
+    )
+    yield ""
+    yield _goal(max(answer.on_marts for answer in answers), 1, "seconds for the slowest of them")
+
+
+def _memory(first: FirstLoad, nights: Sequence[AtHistory]) -> Iterator[str]:
+    yield "## Memory"
+    yield ""
+    yield "With `DAYBOOK_MEMORY`, DuckDB's limit, set so low that it has to spill to the disk."
+    yield ""
+    last = nights[-1]
+    tried = [(f"first load of {first.extracts.events:,}", first.in_little_memory, 4)]
+    tried += [(f"a night on {last.history:,}", last.in_little_memory, 8)]
+    rows = []
+    for name, within, goal in tried:
+        if within:
+            limit, night = within
+            cost = night.cost
+            rows.append(
+                (name, limit, f"{cost.seconds:.1f}", _gib(cost.peak_bytes), _gib(cost.spilled_bytes), f"{goal} GiB")
+            )
+    yield from _table(("", "DuckDB's limit", "seconds", "peak memory", "spilled", "goal"), rows)
+
+
+def _phases(nights: Sequence[Night]) -> Iterator[str]:
+    """Where the time of the median night went."""
+    night = sorted(nights, key=lambda night: night.cost.seconds)[len(nights) // 2]
+    yield "Where the time of one of them went:"
+    yield ""
+    yield from _table(("phase", "seconds"), [(phase, f"{seconds:.1f}") for phase, seconds in night.phases.items()])
+
+
+def _of_nights(nights: Sequence[Night]) -> Cost:
+    return median([night.cost for night in nights])
+
+
+def _figures(cost: Cost) -> tuple[str, str, str]:
+    return f"{cost.seconds:.1f}", f"{cost.cpu_seconds:.1f}", _gib(cost.peak_bytes)
+
+
+def _times(cost: Cost, other: Cost) -> str:
+    return f"{cost.seconds / other.seconds:.2f} times"
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+def _goal(value: float, goal: float, of: str, at_least: bool = False) -> str:
+    is_reached = value >= goal if at_least else value <= goal
+    told = "reached" if is_reached else "not reached"
+    return f"**{value:.2f} {of}**; the goal is {'at least' if at_least else 'at most'} {goal:g}: {told}."
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _versions() -> Iterator[str]:
+    for library in _LIBRARIES:
+        try:
+            yield f"{library} {version(library)}"
+        except ModuleNotFoundError:
+            continue
+
+
+def _processor() -> str:
+    """The model of the processor, where the system tells it."""
+    known: Mapping[str, str] = {}
+    path = Path("/proc/cpuinfo")
+    if path.exists():
+        known = dict(line.split("\t: ", 1) for line in path.read_text().splitlines() if "\t: " in line)
+    return known.get("model name") or platform.machine()

@@ -1,0 +1,66 @@
+"""`make bench`, with a few thousand events: that it measures what it says, not how fast that is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+for needed in ("psutil", "matplotlib", "pandas", "dlt"):
+    pytest.importorskip(needed, reason="the benchmark's own libraries are not installed: make bench-tools")
+
+from benchmarks.clock import CommandFailed, Cost, measure, median  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_smoke_of_the_bench_writes_its_page(tmp_path: Path) -> None:
+    results = tmp_path / "RESULTS.md"
+    command = [sys.executable, "-m", "benchmarks", "--smoke", "--work", str(tmp_path), "--results", str(results)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []  # it clears up behind itself
+    page = results.read_text()
+    headings = re.findall("^## (.*)", page, re.MULTILINE)
+    assert headings == [
+        "A first load", "A night", "The fixed cost", "Beside what people would use instead", "Questions", "Memory",
+    ]  # fmt: skip
+    assert "nan" not in page and "None" not in page
+    assert len(re.findall(r": (?:not )?reached\.$", page, re.MULTILINE)) >= 7
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    measured = {row[0].removeprefix("| "): row[1] for row in rows}
+    for name in ("Daybook: load, three marts", "pandas: three marts", "dlt: load, tuned"):
+        assert float(measured[name]) > 0
+    questions = page[page.index("## Questions") : page.index("## Memory")]
+    assert len(re.findall(r"^\| .*\? \| [\d,]+ \| [\d,]+ \|$", questions, re.MULTILINE)) == 10
+    assert (tmp_path / "cost_against_history.svg").read_text().count("<svg") == 1
+
+
+def test_a_command_is_measured_with_all_that_it_starts(tmp_path: Path) -> None:
+    """A child that takes a second of a core, and 200 MB, while its parent sleeps."""
+    child = "import time; b = bytearray(200_000_000); e = time.process_time() + 1\nwhile time.process_time() < e: pass"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    cost = measure([sys.executable, "-c", parent], tmp_path / "log")
+    assert cost.seconds >= 1 and cost.cpu_seconds >= 1
+    assert 200e6 < cost.peak_bytes < 600e6
+
+
+def test_a_command_that_fails_is_told_with_its_last_lines(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match=r"exit status 3\nthe cause$"):
+        measure(["sh", "-c", "echo the cause; exit 3"], tmp_path / "log")
+
+
+def test_what_is_spilled_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "warehouse.duckdb.tmp").mkdir()
+    command = ["sh", "-c", f"head -c 3000000 /dev/zero > {tmp_path}/warehouse.duckdb.tmp/block; sleep 0.5"]
+    cost = measure(command, tmp_path / "log", {**os.environ}, spills=tmp_path)
+    assert cost.spilled_bytes >= 3_000_000
+
+
+def test_the_median_of_costs_is_that_of_each_figure_and_the_most_memory() -> None:
+    costs = [Cost(3, 9, 10), Cost(1, 8, 30), Cost(2, 7, 20, 5)]
+    assert median(costs) == Cost(2, 8, 30, 5)

@@ -536,9 +536,8 @@ def build(spark: SparkSession, files: list[Path], as_of: dt.datetime, output: Pa
     read_lines(spark, files)
     spark.sql(f"create temporary view as_of as select timestamp '{as_of}' as as_of")
     for name, query in (("events", EVENTS), ("timeline", TIMELINE), ("spans", SPANS), ("gaps", GAPS)):
-        spark.sql(f"create temporary view {name} as {query}")
-    for name in ("events", "timeline", "spans", "gaps"):
-        spark.sql(f"cache lazy table {name}")
+        # `cache table` would not do: Spark does not find it again in a query with CTEs, and would read the files anew.
+        spark.sql(query).localCheckpoint().createOrReplaceTempView(name)
     for name, query in (
         ("study_sessions", STUDY_SESSIONS),
         ("daily_user_stats", DAILY_USER_STATS),
@@ -563,7 +562,11 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             build(spark, inputs.extracts(options.landing), inputs.as_of(options.landing), options.output)
         finally:
+            java = spark.sparkContext._gateway.proc
             spark.stop()
+            # It ends with its input; who waits for it is told what it took.
+            java.stdin.close()
+            java.wait()
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ demo: setup ## Write demo extracts (ARGS="--learners 1000 --days 60")
 test: setup $(if $(JAVA),$(SPARK)) ## Run all tests; those of Spark where there is Java
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
-soak: setup ## The long proof, about an hour: random histories, kills, hostile files (ARGS="--kills 10 --seed 7")
+soak: setup ## The long proof, an hour and a half: random histories, kills, hostile files (ARGS="--kills 10 --seed 7")
 	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench-tools: $(BENCH) ## Install what the benchmark needs, and measures beside

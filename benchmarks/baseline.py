@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import re
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
+
+from benchmarks.landing import as_of as end_of
+from benchmarks.landing import files
 
 SCRIPT = Path(__file__).with_name("baseline.sql")
 SHIPPED = Path(__file__).resolve().parents[1] / "mastery" / "shipped.json"
@@ -17,7 +19,7 @@ SNAPSHOTS = ("topics", "topic_prerequisites", "questions")
 def build(
     landing: Path,
     database: Path,
-    as_of: date | None = None,
+    as_of: datetime | None = None,
     model: Path = SHIPPED,
     threads: int | None = None,
     only_events: bool = False,
@@ -34,29 +36,21 @@ def build(
     """
     if database.exists():
         raise FileExistsError(database)
-    study = landing / "study"
-    events = _files(study, "events")
+    events = files(landing, "events")
     if not events:
-        raise FileNotFoundError(f"{study} has no events")
-    if as_of is None:
-        as_of = date.fromisoformat(events[-1].parent.name) + timedelta(days=1)
+        raise FileNotFoundError(f"{landing}/study has no events")
     variables: dict[str, object] = {
         "events": [str(path) for path in events],
         "format": "parquet" if events[0].suffix == ".parquet" else "ndjson",
         "model": str(model),
-        "as_of": as_of if isinstance(as_of, datetime) else datetime.combine(as_of, time()),
-        **{stream: str(files[-1]) for stream in SNAPSHOTS if (files := _files(study, stream))},
+        "as_of": as_of or end_of(landing),
+        **{stream: str(found[-1]) for stream in SNAPSHOTS if (found := files(landing, stream))},
     }
     with duckdb.connect(str(database), config={"threads": threads} if threads else {}) as con:
         for name, value in variables.items():
             con.execute(f"set variable {name} = ?", [value])
         head, events_section, *marts = SCRIPT.read_text().split("\n-- ## ")
         con.execute("\n-- ## ".join([head, events_section, *([] if only_events else marts)]))
-
-
-def _files(folder: Path, stream: str) -> list[Path]:
-    """The files of a stream in the order of extract dates and names."""
-    return sorted(path for path in folder.glob("*/*") if re.match(rf"{stream}[-.]", path.name))
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -49,7 +49,7 @@ def write(
 
     Args:
         landing: the folder to make; what is there is removed.
-        events_a_day: about how many rows an extract date has: mean over a week of learners who all stay.
+        events_a_day: about how many rows an extract date has: every learner is there from the first to the last.
         days: extract dates.
         suffix: of the files, such as `ndjson` or `parquet`.
         seed: the same one gives the same files.
@@ -78,7 +78,9 @@ def _write_cohort(
     """Write the files of some of the learners; gives rows and bytes of each."""
     # They study on after the last date, so that what comes late comes late there, too.
     own = Period(period.seed * 10_000 + cohort, period.start, period.days + MOST_DAYS_LATE)
-    people = build_learners(own.seed, learners, 10 * own.days, curriculum)  # nobody leaves, or has yet to come
+    people = build_learners(own.seed, learners, own.days, curriculum)
+    everyone = np.zeros(learners, np.int64)  # is there from the first day to the last
+    people = replace(people, joined_day=everyone, left_day=everyone + own.days)
     events = study.simulate(own.seed, curriculum, people, own.start_at, own.days).events
     rng = random(own.seed, "delivery")
     at = events["at"].astype(np.int64)

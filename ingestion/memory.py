@@ -8,18 +8,30 @@ import duckdb
 
 from ingestion.sql import quoted
 
+_VARIABLE = "DAYBOOK_MEMORY"
+
 
 def limit_memory(con: duckdb.DuckDBPyConnection, share: float = 1) -> None:
     """Give an engine its share of `DAYBOOK_MEMORY` (such as `4GB`); without that, of what DuckDB takes by itself.
 
     That is 80 % of the machine's. Raises ValueError where the variable is no size.
     """
-    wanted = os.environ.get("DAYBOOK_MEMORY")
+    wanted = os.environ.get(_VARIABLE)
     if wanted:
         try:
             con.execute(f"set memory_limit = {quoted(wanted)}")
         except duckdb.Error:
-            raise ValueError(f"DAYBOOK_MEMORY is {wanted!r}; it has to be a size, such as 4GB") from None
+            raise ValueError(f"{_VARIABLE} is {wanted!r}; it has to be a size, such as 4GB") from None
     [(limit,)] = con.execute("select current_setting('memory_limit')").fetchall()
     amount, unit = limit.split()
     con.execute(f"set memory_limit = '{float(amount) * share} {unit}'")
+
+
+def why_no_limit() -> str | None:
+    """Why the memory that was asked for cannot be a limit; None where it can, or nothing was asked for."""
+    with duckdb.connect() as con:
+        try:
+            limit_memory(con)
+        except ValueError as error:
+            return str(error)
+    return None

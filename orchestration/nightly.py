@@ -21,6 +21,7 @@ from ingestion.contract import load_contracts
 from ingestion.extracts import holds_files, not_read
 from ingestion.home import Home
 from ingestion.lock import writer_lock
+from ingestion.memory import why_no_limit
 from ingestion.retention import delete_quarantined_text
 from mastery.store import Store
 from orchestration.assets import PUBLISHED_MARTS
@@ -167,7 +168,7 @@ def mastery(home: Home, champion: str | None = None) -> int:
 
 def _can_build(home: Home) -> bool:
     """Whether the engine and room to write are there; if not, say what is missing before anything is loaded."""
-    missing = home.why_unwritable() or EngineResource().why_unavailable(home)
+    missing = home.why_unwritable() or why_no_limit() or EngineResource().why_unavailable(home)
     if missing:
         _say(missing)
     return missing is None

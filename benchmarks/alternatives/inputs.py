@@ -1,8 +1,7 @@
-"""What the alternatives start from: the files of a landing folder, as-of, and the mastery model that Daybook ships."""
+"""What the alternatives start from: numbers of the definitions, and the mastery model that Daybook ships."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,17 +56,6 @@ class Model:
     coefficients: Mapping[str, float]
     expected: float  # of an average learner's attempts, how many are correct
     information: float  # of one attempt
-
-
-def extracts(landing: Path) -> list[Path]:
-    """The files with study events, in the order that decides which copy of an event stays."""
-    return sorted((landing / "study").glob("????-??-??/events*.ndjson"), key=lambda path: (path.parent.name, path.name))
-
-
-def as_of(landing: Path) -> dt.datetime:
-    """The end of the newest extract date (UTC, without a zone)."""
-    newest = max(path.parent.name for path in extracts(landing))
-    return dt.datetime.fromisoformat(newest) + dt.timedelta(days=1)
 
 
 def shipped_model() -> Model:

@@ -19,6 +19,8 @@ import pyarrow.json
 
 from benchmarks.alternatives import inputs
 from benchmarks.alternatives.inputs import Model
+from benchmarks.landing import as_of as as_of_landing
+from benchmarks.landing import files
 
 IDS = ("event_id", "user_id", "session_id", "material_id", "chunk_id", "topic_id", "question_id")
 PROPERTIES = {
@@ -80,7 +82,7 @@ def read_with_arrow(path: Path) -> pd.DataFrame:
 def read_events(landing: Path, fast: bool) -> pd.DataFrame:
     """All events, each once, in time order."""
     read = read_with_arrow if fast else read_with_pandas
-    events = pd.concat([read(path) for path in inputs.extracts(landing)], ignore_index=True)
+    events = pd.concat([read(path) for path in files(landing, "events")], ignore_index=True)
     for name in (*IDS, "event_type"):
         events[name] = events[name].astype("string[pyarrow]")
     for name in IDS:
@@ -464,7 +466,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fast", action="store_true", help="let pyarrow parse the JSON")
     options = parser.parse_args(arguments)
 
-    as_of = pd.Timestamp(inputs.as_of(options.landing))
+    as_of = pd.Timestamp(as_of_landing(options.landing))
     events = read_events(options.landing, options.fast)
     timeline = session_events(events)
     sessions = session_spans(timeline, as_of)

@@ -18,6 +18,8 @@ from pyspark.sql import SparkSession
 
 from benchmarks.alternatives import inputs
 from benchmarks.alternatives.inputs import Model
+from benchmarks.landing import as_of as as_of_landing
+from benchmarks.landing import files
 
 SETTINGS = {
     "spark.driver.memory": "4g",
@@ -560,7 +562,7 @@ def main(arguments: list[str] | None = None) -> None:
             builder = builder.config(name, value)
         spark = builder.getOrCreate()
         try:
-            build(spark, inputs.extracts(options.landing), inputs.as_of(options.landing), options.output)
+            build(spark, files(options.landing, "events"), as_of_landing(options.landing), options.output)
         finally:
             java = spark.sparkContext._gateway.proc
             spark.stop()

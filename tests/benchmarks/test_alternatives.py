@@ -17,8 +17,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from benchmarks.alternatives import inputs
 from benchmarks.events import write
+from benchmarks.landing import files
 from ingestion.home import Home
 from orchestration.spark_connection import Settings, why_unavailable
 from tests.reference import Load, Model, Row, assert_same, build
@@ -95,7 +95,7 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(landing: Path) -> dict[str, Mart]:
     rows, loads = [], set()
-    for path in inputs.extracts(landing):
+    for path in files(landing, "events"):
         extract_date = date.fromisoformat(path.parent.name)
         loads.add(Load("study", "events", extract_date))
         for number, line in enumerate(path.read_text().splitlines(), start=1):
@@ -167,7 +167,7 @@ def test_spark_marts_are_those_of_the_reference(landing: Path, expected: dict[st
 @pytest.mark.parametrize("how", [(), ("--tuned",), ("--fast",)], ids=["default", "tuned", "fast"])
 def test_dlt_loads_every_line(landing: Path, tmp_path: Path, how: Sequence[str]) -> None:
     run("dlt_load", landing, tmp_path / "events.duckdb", *how)
-    lines = [line for path in inputs.extracts(landing) for line in path.read_text().splitlines()]
+    lines = [line for path in files(landing, "events") for line in path.read_text().splitlines()]
     ids = Counter(json.loads(line)["event_id"] for line in lines)
     with duckdb.connect(str(tmp_path / "events.duckdb"), read_only=True) as con:
         loaded = con.execute("select event_id, count(event_ts) from study.events group by event_id").fetchall()

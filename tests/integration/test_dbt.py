@@ -24,6 +24,12 @@ def test_data_tests_hold_on_an_empty_lake(empty: Warehouse) -> None:
     empty.dbt("test", "--select", "test_type:data")
 
 
+def test_dbt_keeps_to_the_memory_that_it_may_take(empty: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBOOK_MEMORY", "much")
+    with pytest.raises(AssertionError, match="DAYBOOK_MEMORY is 'much'"):
+        empty.dbt("show", "--inline", "select 1 as one")
+
+
 def test_marts_of_an_empty_lake_are_there_and_empty(empty: Warehouse) -> None:
     assert empty.mart("study_sessions") == []
     catalog = {row["mart"]: row["rows"] for row in empty.mart("mart_catalog")}

@@ -153,3 +153,14 @@ def test_what_a_writer_starts_may_open_what_it_writes_more_than_once(
         monkeypatch.setenv("DAYBOOK_WRITER", str(os.getpid()))
         with writes_for_the_writer(home), writes_for_the_writer(home):
             pass
+
+
+def test_what_was_started_by_a_writer_that_another_one_has_replaced_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number is not enough: a process that was killed has one until its parent has noticed."""
+    home = Home(tmp_path)
+    with writer_lock(home, "mine"):
+        monkeypatch.setenv("DAYBOOK_WRITER", str(os.getppid()))
+        with pytest.raises(WriterBusyError, match="was killed"), writes_for_the_writer(home):
+            pass

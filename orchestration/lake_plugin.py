@@ -33,7 +33,12 @@ class Plugin(BasePlugin):
             unsign(home)  # whatever it builds, it may be a part
 
     def configure_connection(self, conn: Any) -> None:
-        """Called by dbt-duckdb with the new DuckDB connection."""
-        weakref.finalize(conn, self._held.close)
-        limit_memory(conn)
-        attach_lake(conn, Home.from_env())
+        """Called by dbt-duckdb with the new DuckDB connection, which would outlive a failure within its traceback."""
+        release = weakref.finalize(conn, self._held.close)
+        try:
+            limit_memory(conn)
+            attach_lake(conn, Home.from_env())
+        except Exception:
+            conn.close()
+            release()
+            raise

@@ -26,8 +26,9 @@ def test_data_tests_hold_on_an_empty_lake(empty: Warehouse) -> None:
 
 def test_dbt_keeps_to_the_memory_that_it_may_take(empty: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAYBOOK_MEMORY", "much")
-    with pytest.raises(AssertionError, match="DAYBOOK_MEMORY is 'much'"):
+    with pytest.raises(AssertionError, match="DAYBOOK_MEMORY is 'much'") as failure:
         empty.dbt("show", "--inline", "select 1 as one")
+    assert empty.mart("study_sessions") == [], f"what holds the database is not closed by: {failure.value}"
 
 
 def test_marts_of_an_empty_lake_are_there_and_empty(empty: Warehouse) -> None:

@@ -186,9 +186,9 @@ def _memory(first: FirstLoad, nights: Sequence[AtHistory]) -> Iterator[str]:
         if within:
             limit, night = within
             cost = night.cost
-            rows.append(
-                (name, limit, f"{cost.seconds:.1f}", _gib(cost.peak_bytes), _gib(cost.spilled_bytes), f"{goal} GiB")
-            )
+            told = "reached" if cost.peak_bytes <= goal * GIB else "not reached"
+            figures = (f"{cost.seconds:.1f}", _gib(cost.peak_bytes), _gib(cost.spilled_bytes))
+            rows.append((name, limit, *figures, f"at most {goal} GiB: {told}"))
     yield from _table(("", "DuckDB's limit", "seconds", "peak memory", "spilled", "goal"), rows)
 
 

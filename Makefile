@@ -67,7 +67,7 @@ soak: setup ## The long proof, an hour and a half: random histories, kills, host
 
 bench-tools: $(BENCH) ## Install what the benchmark needs, and measures beside
 
-bench: $(BENCH) $(if $(JAVA),$(SPARK)) ## Measure speed and memory, for hours (ARGS="--first-load 1000000 --histories 1000000 4000000")
+bench: $(BENCH) $(if $(JAVA),$(SPARK)) ## Measure speed and memory, for hours (ARGS="--work DIR" goes on in DIR where it was cut off)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: setup ## Formatters, linters, types, SQL lint: what CI runs before the tests

@@ -12,8 +12,9 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 
+from benchmarks.kept import Kept, OtherMeasurements
 from benchmarks.measurements import SMOKE, Sizes, beside, first_load, nights
 from benchmarks.questions import ask
 from benchmarks.report import draw, page
@@ -31,7 +32,9 @@ def main() -> int:
     parser.add_argument("--histories", type=int, nargs="+", help="events of history (default: 10, 30 and 100 million)")
     parser.add_argument("--first-load", type=int, help="events of the first load (default: 10 million)")
     parser.add_argument("--runs", type=int, help="that are counted of each thing (default: 3)")
-    parser.add_argument("--work", type=Path, help="a folder on a disk with room (default: a temporary one)")
+    parser.add_argument(
+        "--work", type=Path, help="a folder, in which a bench that was cut off goes on (default: a temporary one)"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
     chosen = parser.parse_args()
     sizes = SMOKE if chosen.smoke else Sizes()
@@ -42,28 +45,42 @@ def main() -> int:
     if chosen.runs:
         sizes = replace(sizes, runs=chosen.runs)
 
-    work = Path(mkdtemp(prefix="daybook-bench-", dir=chosen.work)).resolve()
-    needed, free = max(sizes.histories) * _BYTES_OF_AN_EVENT, shutil.disk_usage(work).free
+    room = (chosen.work or Path(gettempdir())).resolve()
+    room.mkdir(parents=True, exist_ok=True)
+    work = room / "daybook-bench" if chosen.work else Path(mkdtemp(prefix="daybook-bench-", dir=room))
+    needed = max(sizes.histories) * _BYTES_OF_AN_EVENT
+    free = shutil.disk_usage(room).free + sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
     if free < needed:
-        work.rmdir()
-        print(f"{work.parent}: {free / 1e9:,.0f} GB are free, {needed / 1e9:,.0f} GB are needed; --work names another")
+        if not chosen.work:
+            work.rmdir()
+        print(f"{room}: {free / 1e9:,.0f} GB are free, {needed / 1e9:,.0f} GB are needed; --work names another folder")
+        return 2
+    try:
+        kept = Kept(work, sizes)
+    except OtherMeasurements as error:
+        print(error)
         return 2
     began = time.monotonic()
 
     def tell(told: str) -> None:
         print(f"{(time.monotonic() - began) / 60:6.1f} min  {told}", flush=True)
 
+    is_whole = False
     try:
-        of_first_load = first_load(work, sizes, tell)
-        of_alternatives = beside(work, sizes, tell)
-        home, of_nights = nights(work, sizes, tell)
-        answers = ask(home, tell)
+        of_first_load = kept.once("first_load", lambda: first_load(work, sizes, tell))
+        of_alternatives = beside(work, sizes, tell, kept.once)
+        home, of_nights = nights(work, sizes, tell, kept.once)
+        answers = kept.once("questions", lambda: ask(home, tell))
+        is_whole = True
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if is_whole or not chosen.work:
+            shutil.rmtree(work, ignore_errors=True)
     command = " ".join(["make bench", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
     plot = chosen.results.with_name("cost_against_history.svg")
     draw(of_nights, plot)
-    told = page(dt.datetime.now(dt.UTC), command, of_first_load, of_nights, of_alternatives, answers, plot.name)
+    told = page(
+        kept.begun, dt.datetime.now(dt.UTC), command, of_first_load, of_nights, of_alternatives, answers, plot.name
+    )
     chosen.results.write_text(told)
     tell(f"wrote {chosen.results}")
     return 0

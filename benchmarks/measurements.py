@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmarks import events
 from benchmarks.clock import CommandFailed, Cost, measure
@@ -20,6 +20,8 @@ from benchmarks.homes import Night, deliver, new_home, nightly
 from ingestion.home import Home
 
 Tell = Callable[[str], None]
+# Gives what was measured under a name, and measures it where it was not yet.
+Once = Callable[[str, Callable[[], Any]], Any]
 Measured = TypeVar("Measured")
 
 
@@ -156,20 +158,24 @@ def first_load(work: Path, sizes: Sizes, tell: Tell) -> FirstLoad:
     return FirstLoad(extracts, nights, baseline, in_little, without_news)
 
 
-def nights(work: Path, sizes: Sizes, tell: Tell) -> tuple[Home, list[AtHistory]]:
+def nights(work: Path, sizes: Sizes, tell: Tell, once: Once) -> tuple[Home, list[AtHistory]]:
     """Nights with the news of a day, on a history that grows in between; gives the home as it is in the end."""
     folder = work / "nights"
+    pool, home = folder / "landing", Home(folder / "home")
     of_a_point = sizes.warm_ups + sizes.runs + 1  # one in little memory
-    last = max(sizes.histories) // sizes.news
-    dates = last + of_a_point
-    pool = folder / "landing"
-    written = events.write(pool, sizes.news, dates, "parquet", 1, tell)
-    home = new_home(folder / "home")
-    waiting = list(written.dates)
-    measured = []
-    for history in sizes.histories:
-        there = len(written.dates) - len(waiting)
-        deliver(pool, home, _taken(waiting, history // sizes.news - there))
+    # As many again, for nights of a bench that was cut off.
+    dates = max(sizes.histories) // sizes.news + 2 * of_a_point
+
+    def extracts() -> events.Written:
+        new_home(home.root)
+        return events.write(pool, sizes.news, dates, "parquet", 1, tell)
+
+    once("extracts", extracts)
+    waiting = sorted(date.fromisoformat(path.name) for path in (pool / "study").iterdir())
+
+    def at(history: int) -> AtHistory:
+        there = dates - len(waiting)
+        deliver(pool, home, _taken(waiting, max(0, history // sizes.news - there)))
         loaded = nightly(home)
         tell(f"history of {history:,} events: loaded in {loaded.cost.seconds:.0f} s")
         limit = sizes.memory.get(history)
@@ -179,25 +185,25 @@ def nights(work: Path, sizes: Sizes, tell: Tell) -> tuple[Home, list[AtHistory]]
             in_little = (limit, nightly(home, {"DAYBOOK_MEMORY": limit}))
         by_hand = sizes.counted(partial(_baseline_of_a_date, pool, waiting[0], folder, tell))
 
-        def once(history: int = history) -> Night:
+        def night() -> Night:
             deliver(pool, home, _taken(waiting, 1))
             night = nightly(home)
             tell(f"a night on {history:,}: {night.cost.seconds:.1f} s")
             return night
 
-        measured.append(AtHistory(history, sizes.news, sizes.counted(once), by_hand, in_little))
-    return home, measured
+        return AtHistory(history, sizes.news, sizes.counted(night), by_hand, in_little)
+
+    return home, [once(f"history_{history}", partial(at, history)) for history in sizes.histories]
 
 
-def beside(work: Path, sizes: Sizes, tell: Tell) -> list[Beside]:
+def beside(work: Path, sizes: Sizes, tell: Tell, once: Once) -> list[Beside]:
     """The same extracts, in what people would use instead."""
     folder = work / "beside"
     dates = 3
     events.write(folder / "landing", sizes.beside // dates, dates, "ndjson", 1, tell)
-    measured = []
     output = folder / "output"
 
-    def once(command: Sequence[str]) -> Cost:
+    def run(command: Sequence[str]) -> Cost:
         home = new_home(output)
         shutil.rmtree(home.landing)
         home.landing.symlink_to(folder / "landing", target_is_directory=True)
@@ -205,15 +211,18 @@ def beside(work: Path, sizes: Sizes, tell: Tell) -> list[Beside]:
         whole = [part.format_map(known) for part in command]
         return measure(whole, folder / "log", {"DAYBOOK_HOME": str(home.root)})
 
-    for name, command in COMMANDS.items():
+    def measured(name: str, command: Sequence[str]) -> Beside:
         try:
-            measured.append(Beside(name, sizes.counted(partial(once, command))))
-            tell(f"{name}: {measured[-1].costs[-1].seconds:.1f} s")
+            costs = sizes.counted(partial(run, command))
         except CommandFailed as error:
-            measured.append(Beside(name, why_not=str(error).splitlines()[-1]))
-            tell(f"{name}: not measured: {measured[-1].why_not}")
+            tell(f"{name}: not measured: {str(error).splitlines()[-1]}")
+            return Beside(name, why_not=str(error).splitlines()[-1])
+        tell(f"{name}: {costs[-1].seconds:.1f} s")
+        return Beside(name, costs)
+
+    found = [once(name, partial(measured, name, command)) for name, command in COMMANDS.items()]
     shutil.rmtree(folder)
-    return measured
+    return found
 
 
 def _taken(waiting: list[date], number: int) -> list[date]:

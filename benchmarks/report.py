@@ -24,7 +24,8 @@ GIB = 2**30
 
 
 def page(
-    measured_at: dt.datetime,
+    begun: dt.datetime,
+    ended: dt.datetime,
     command: str,
     first: FirstLoad,
     nights: Sequence[AtHistory],
@@ -34,7 +35,7 @@ def page(
 ) -> str:
     """The whole page as Markdown; `plot` is the name of the picture beside it."""
     sections = [
-        _head(measured_at, command),
+        _head(begun, ended, command),
         _first_load(first),
         _nights(first, nights, plot),
         _fixed_cost(first),
@@ -67,10 +68,11 @@ def draw(nights: Sequence[AtHistory], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _head(measured_at: dt.datetime, command: str) -> Iterator[str]:
+def _head(begun: dt.datetime, ended: dt.datetime, command: str) -> Iterator[str]:
+    since = "" if begun.date() == ended.date() else f", begun on {begun:%Y-%m-%d}"
     yield "# Results"
     yield ""
-    yield f"Written by `{command}` on {measured_at:%Y-%m-%d}; every number was measured by that run. Seconds are the"
+    yield f"Written by `{command}` on {ended:%Y-%m-%d}{since}; every number was measured by it. Seconds are the"
     yield "clock's, from the start of a process to its end, the median of the runs; memory is the resident memory of"
     yield "all its processes together, the most of the runs. Files are in the system's cache, for all alike."
     yield ""

@@ -35,6 +35,8 @@ event, an *extract date* the UTC day on which the source system received it. Sec
 medians and percentiles are doubles rounded to 9 places, and null where there is nothing to divide by or to
 measure. Counts and sums are 0 where there is nothing; `never` under *null* says that a test refuses one. *As-of*
 is the end of the newest loaded extract date: the instant up to which the marts speak.
+
+What was tried to break them, and what was found: [reliability](reliability.md).
 """
 
 _TYPES = """\

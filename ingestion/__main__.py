@@ -20,6 +20,7 @@ from ingestion.ledger import Load
 from ingestion.load import Loader, pending
 from ingestion.lock import writer_lock
 from ingestion.show import difference, find_place, show_row
+from ingestion.sources import SourcesError
 
 # Of an extract with so many rows, what is read is told while it is read.
 _LARGE = 100_000
@@ -34,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     load.add_argument("--to", dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD", help="last extract date")
     commands.add_parser("status", help="what was loaded, what is not loaded yet, what failed")
     commands.add_parser("verify", help="compare the ledger with the rows in the lake")
-    show = commands.add_parser("show", help="a row as it lies in the landing zone; personal data may be in it")
-    show.add_argument("file", help="<system>/<YYYY-MM-DD>/<name>")
+    show = commands.add_parser("show", help="a row as it lies in landing or database; personal data may be in it")
+    show.add_argument("file", help="<system>/<YYYY-MM-DD>/<name>; of a database <system>/<YYYY-MM-DD>/<source_file>")
     show.add_argument("line", type=int, help="its line, or its number in a CSV (after the header) or Parquet file")
     show.add_argument("batch_index", type=int, nargs="?", help="one event of a batch, by its index from 0")
     withdraw = commands.add_parser("withdraw", help="take an extract that came by mistake out of the lake")
@@ -47,6 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
     home = Home.from_env()
     if chosen.command == "load" and chosen.first and chosen.last and chosen.first > chosen.last:
         parser.error(f"--from {chosen.first} is later than --to {chosen.last}")
+    try:
+        return _run(home, chosen)
+    except SourcesError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _run(home: Home, chosen: argparse.Namespace) -> int:
     if chosen.command == "load":
         return _load(home, chosen.first, chosen.last)
     if chosen.command == "status":
@@ -143,7 +152,8 @@ def _withdraw(home: Home, system: str, day: date, stream: str | None) -> int:
     with writer_lock(home, "withdraw"):
         landed = [extract for extract in discover(home).extracts if is_meant(extract)]
         for extract in landed:
-            print(f"{extract}: still lies in the landing zone, and would be loaded again; remove it first")
+            where, cure = ("a database", "read it no more") if extract.database else ("the landing zone", "remove it")
+            print(f"{extract}: still lies in {where}, and would be loaded again; {cure} first")
         loads = [] if landed else [load for load in ledger.active_loads(home).values() if is_meant(load)]
         for load in loads:
             ledger.withdraw(Lake(home), load)

@@ -1,7 +1,8 @@
-"""What lies in the landing zone, and which of it is new or changed.
+"""What lies in the landing zone, and which of it is new or changed; and the dates of streams that lie in a database.
 
-What belongs here: the names of files and folders, the manifest, the comparison with what was loaded before.
-What does not: the rows inside the files (`readers.py`), and loading them (`load.py`).
+What belongs here: the names of files and folders, the manifest, the comparison with what was loaded before, and which
+dates of a database have ended. What does not: the rows inside the files (`readers.py`), the questions to a database
+(`database.py`), and loading (`load.py`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from ingestion.contract import load_contracts
 from ingestion.home import Home
 from ingestion.privacy import without_emails
 from ingestion.readers import split_name
+from ingestion.sources import DatabaseSource, load_sources
 
 MANIFEST = "manifest.json"
 # Of some ten thousand files; a longer one is not read.
@@ -57,12 +59,13 @@ class ExtractFile:
 
 @dataclass(frozen=True)
 class Extract:
-    """The files of one stream and extract date, by name."""
+    """One stream and extract date: its files, by name, or the rows that a database received that day."""
 
     system: str
     stream: str
     extract_date: date
-    files: tuple[ExtractFile, ...]
+    files: tuple[ExtractFile, ...] = ()
+    database: DatabaseSource | None = None
 
     @property
     def folder(self) -> Path:
@@ -76,7 +79,7 @@ class Extract:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What lies in the landing zone: the extracts, by date, system and stream, and what was passed over and why."""
+    """The extracts, by date, system and stream, and what of the landing zone was passed over and why."""
 
     extracts: list[Extract]
     warnings: list[str]
@@ -100,10 +103,19 @@ class ManifestEntry:
     sha256: str
 
 
-def discover(home: Home) -> Discovery:
-    """Everything in the landing zone, sorted."""
+def discover(home: Home, now: datetime | None = None) -> Discovery:
+    """Everything in the landing zone, and every date of a database that has ended by `now`, sorted.
+
+    No database is asked. Raises SourcesError.
+    """
     streams = {name: [stream.name for stream in contract.streams] for name, contract in load_contracts().items()}
-    extracts: list[Extract] = []
+    databases = load_sources(home).databases
+    extracts = [
+        Extract(system, stream, day, database=source)
+        for (system, stream), source in databases.items()
+        for day in ended_dates(source, now or datetime.now(UTC))
+    ]
+    elsewhere: dict[tuple[str, str], int] = defaultdict(int)  # files of streams that are read from a database
     warnings: list[str] = []
     for system in _listed(home.landing, warnings, home.landing):
         if system.name not in streams or not _is_folder(system):
@@ -123,9 +135,26 @@ def discover(home: Home) -> Discovery:
                 warnings.append(f"{_relative(folder, home.landing)}: {_LINK_OUT}; ignored")
             else:
                 found = _files_by_stream(folder, streams[system.name], warnings, home.landing)
-                extracts += [Extract(system.name, stream, day, files) for stream, files in found.items()]
+                for stream, files in found.items():
+                    if (system.name, stream) in databases:
+                        elsewhere[system.name, stream] += sum(not file.missing for file in files)
+                    else:
+                        extracts.append(Extract(system.name, stream, day, files))
+    warnings += [
+        f"{system}/*/{stream}*: {files:,} {'file' if files == 1 else 'files'}, but {home.sources.name} says that"
+        f" {system}.{stream} is read from a database; ignored"
+        for (system, stream), files in sorted(elsewhere.items())
+        if files
+    ]
     extracts.sort(key=lambda extract: (extract.extract_date, extract.system, extract.stream))
     return Discovery(extracts, [without_emails(warning) for warning in warnings])
+
+
+def ended_dates(source: DatabaseSource, now: datetime) -> list[date]:
+    """The extract dates of a database that can be read: those that have ended, and of a table as it is the newest."""
+    last = (now.astimezone(UTC) - timedelta(minutes=source.grace_minutes)).date() - timedelta(days=1)
+    first = last if source.first is None else max(source.first, FIRST_DATE)
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:
@@ -146,7 +175,7 @@ def select_pending(
     first: date | None = None,
     last: date | None = None,
 ) -> list[Extract]:
-    """Those within the inclusive range of dates that are new, or differ from what the ledger recorded."""
+    """The files within the inclusive range of dates that are new, or differ from what the ledger recorded."""
     return [
         extract
         for extract in extracts

@@ -35,6 +35,15 @@ class Home:
         return self.root / "lake"
 
     @property
+    def sources(self) -> Path:
+        """Which streams are no files of the landing zone, and where they are read from; DAYBOOK_SOURCES names another.
+
+        By default there is none.
+        """
+        named = os.environ.get("DAYBOOK_SOURCES")
+        return Path(named).expanduser().resolve() if named else self.root / "sources.yaml"
+
+    @property
     def secret_key(self) -> Path:
         """The key of the free-text hashes. Outside the lake, so that a copy of the lake does not carry it."""
         return self.root / "secret.key"

@@ -63,6 +63,7 @@ LOAD_COLUMNS: Columns = (
     ("file_set", "VARCHAR"),
     ("drift", "VARCHAR"),
     ("sources", "VARCHAR"),
+    ("rows_at_source", "BIGINT"),
 )
 LEDGER_COLUMNS: Columns = (*LOAD_COLUMNS, ("status", "VARCHAR"), ("error", "VARCHAR"))
 FAILED_COLUMNS: Columns = (*LOAD_COLUMNS[:5], ("error", "VARCHAR"))

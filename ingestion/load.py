@@ -1,14 +1,16 @@
-"""Loading: one extract from its files into the lake, judged, counted and committed.
+"""Loading: one extract from its files, or from a database, into the lake, judged, counted and committed.
 
 What belongs here: the order of the steps, so that a load is whole or has not happened. What does not: each step itself.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import shutil
-from collections import Counter, deque
+import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -23,6 +25,7 @@ import pyarrow as pa
 
 from ingestion import ledger
 from ingestion.contract import load_contracts
+from ingestion.database import DatabaseError, retrying, window
 from ingestion.erasure import erased_subjects, mentions, secret_key
 from ingestion.extracts import (
     MANIFEST,
@@ -31,6 +34,7 @@ from ingestion.extracts import (
     ExtractFile,
     RecordedFile,
     discover,
+    ended_dates,
     select_pending,
     sha256_of,
     verify,
@@ -42,8 +46,9 @@ from ingestion.ledger import FailedLoad, Load
 from ingestion.lock import writer_lock
 from ingestion.memory import limit_memory
 from ingestion.privacy import in_short
-from ingestion.readers import UnreadableFile, read_documents
+from ingestion.readers import UnreadableFile, read_documents, read_records
 from ingestion.retention import delete_quarantined_text
+from ingestion.sources import DatabaseSource
 from ingestion.sql import identifier, quoted
 from ingestion.validation import Drift, Judged, judge, most_drift
 
@@ -51,9 +56,31 @@ from ingestion.validation import Drift, Judged, judge, most_drift
 Progress = Callable[[Extract, int], None]
 
 
-def pending(home: Home, first: date | None = None, last: date | None = None) -> list[Extract]:
-    """The extracts that are new or changed, by date; with `first` or `last` those of the inclusive range only."""
-    recorded = {key: load.file_set for key, load in ledger.active_loads(home).items()}
+def pending(
+    home: Home,
+    first: date | None = None,
+    last: date | None = None,
+    stream: tuple[str, str] | None = None,
+    ask_databases: bool = True,
+) -> list[Extract]:
+    """The extracts that are new or changed, by date.
+
+    Args:
+        home: where the extracts and the lake are.
+        first: of an inclusive range of extract dates; by default the oldest.
+        last: likewise; by default the newest.
+        stream: only those of this system and stream.
+        ask_databases: whether to count again the rows of the dates that a database may have changed; if not, only its
+            new dates are told, and no database is connected to.
+    """
+    loads = ledger.active_loads(home)
+    recorded = {key: load.file_set for key, load in loads.items()}
+    extracts = [
+        extract
+        for extract in discover(home).extracts
+        if stream in (None, (extract.system, extract.stream))
+        and (first or date.min) <= extract.extract_date <= (last or date.max)
+    ]
 
     def checksum(path: Path) -> str:
         fault = why_unreadable(path, home.landing)
@@ -61,7 +88,35 @@ def pending(home: Home, first: date | None = None, last: date | None = None) -> 
             raise OSError(fault)
         return sha256_of(path)
 
-    return select_pending(discover(home).extracts, recorded, checksum, first, last)
+    chosen = {*select_pending((extract for extract in extracts if extract.database is None), recorded, checksum)}
+    in_databases: dict[DatabaseSource, list[Extract]] = defaultdict(list)
+    for extract in extracts:
+        if extract.database is not None:
+            in_databases[extract.database].append(extract)
+    for source, dates in in_databases.items():
+        chosen.update(extract for extract in dates if _key(extract) not in loads)
+        if ask_databases and source.received_at is not None:
+            chosen.update(_changed(source, [(e, loads[_key(e)]) for e in dates if _key(e) in loads]))
+    return [extract for extract in extracts if extract in chosen]
+
+
+def _changed(source: DatabaseSource, loaded: list[tuple[Extract, Load]]) -> Iterator[Extract]:
+    """The dates whose rows the database counts otherwise than when they were read; those before are not looked at."""
+    newest = ended_dates(source, datetime.now(UTC))[-1:]
+    for extract, load in loaded:
+        if load.rows_at_source is None or (newest[0] - extract.extract_date).days >= source.recheck_days:
+            continue
+        try:
+            with window(source, find_stream(extract.system, extract.stream), extract.extract_date) as rows:
+                if rows.count() != load.rows_at_source:
+                    yield extract
+        except DatabaseError:
+            yield extract  # loading it will say what is wrong, and one is enough to say it
+            return
+
+
+def _key(extract: Extract) -> ledger.Key:
+    return extract.system, extract.stream, extract.extract_date
 
 
 def load_extract(home: Home, extract: Extract, progress: Progress | None = None) -> Load:
@@ -76,6 +131,7 @@ class _Judged:
 
     file_set: tuple[RecordedFile, ...]
     pieces: tuple[Judged, ...]
+    rows_at_source: int | None = None
 
 
 class Loader:
@@ -158,8 +214,7 @@ class Loader:
     def _release(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         """Empty an engine for the next extract; one that an error has broken is replaced."""
         try:
-            for (table,) in con.execute("select table_name from duckdb_tables() where temporary").fetchall():
-                con.execute(f"drop table temp.{identifier(table)}")
+            _drop_tables(con)
         except duckdb.Error:
             con.close()
             con = self._held.enter_context(self._engine())
@@ -180,7 +235,48 @@ class Loader:
         return failed
 
     def _judge(self, con: duckdb.DuckDBPyConnection, extract: Extract, progress: Progress | None) -> _Judged:
-        """Read and judge the files of an extract. Nothing is written."""
+        """Read and judge an extract. Nothing is written."""
+        if extract.database is None:
+            return self._judge_files(con, extract, progress)
+        try:
+            read = retrying(extract.database)
+            return read(self._judge_window, con, extract, extract.database, progress)
+        except (DatabaseError, UnreadableFile) as error:
+            raise ExtractError(f"{extract}: {error}") from error
+        except ExtractError:
+            raise
+        except Exception as error:
+            raise _unforeseen(str(extract), error) from error
+
+    def _judge_window(
+        self, con: duckdb.DuckDBPyConnection, extract: Extract, source: DatabaseSource, progress: Progress | None
+    ) -> _Judged:
+        """Read and judge what a database received on a date, from the first row on."""
+        _drop_tables(con)  # of an attempt that was interrupted
+        read_at, size, content = time.time_ns(), 0, hashlib.sha256()
+        rows = read = 0
+        pieces: list[Judged] = []
+        stream = find_stream(extract.system, extract.stream)
+        with window(source, stream, extract.extract_date) as opened:
+            expected = opened.count()
+            for documents in read_records(con, opened.name, opened.rows()):
+                read += len(documents)
+                for raw in documents["raw"].chunks:
+                    text = memoryview(raw.buffers()[2])
+                    size += len(text)
+                    content.update(text)
+                judged = self._judge_documents(con, extract, documents)
+                pieces.append(judged)
+                rows += judged.rows_read
+                if progress is not None:
+                    progress(extract, rows)
+        if read != expected:
+            raise ExtractError(f"{extract}: {opened.name} counts {expected} rows, but {read} came")
+        recorded = RecordedFile(opened.name, size, read_at, content.hexdigest())
+        return _Judged((recorded,), tuple(pieces), expected)
+
+    def _judge_files(self, con: duckdb.DuckDBPyConnection, extract: Extract, progress: Progress | None) -> _Judged:
+        """Read and judge the files of an extract."""
         manifest = verify(extract, self._home.landing)
         file_set = []
         pieces: list[Judged] = []
@@ -208,14 +304,19 @@ class Loader:
         stream = find_stream(extract.system, extract.stream)
         try:
             for documents in read_documents(con, stream, file.path):
-                con.register("documents", documents)
-                judged = judge(con, stream, "documents", extract.extract_date, self._key, self._erased)
-                con.unregister("documents")
-                yield self._without_erased(con, judged) if self._erased and judged.rows_rejected else judged
+                yield self._judge_documents(con, extract, documents)
         except UnreadableFile as error:
             raise ExtractError(f"{file.place}: {error}") from error
         except Exception as error:
             raise _unforeseen(file.place, error) from error
+
+    def _judge_documents(self, con: duckdb.DuckDBPyConnection, extract: Extract, documents: pa.Table) -> Judged:
+        """The verdicts on some rows."""
+        stream = find_stream(extract.system, extract.stream)
+        con.register("documents", documents)
+        judged = judge(con, stream, "documents", extract.extract_date, self._key, self._erased)
+        con.unregister("documents")
+        return self._without_erased(con, judged) if self._erased and judged.rows_rejected else judged
 
     def _without_erased(self, con: duckdb.DuckDBPyConnection, judged: Judged) -> Judged:
         """Rejected rows that mention an erased person are counted as erased, like the rows that could be read."""
@@ -258,6 +359,7 @@ class Loader:
             contract_sha256=load_contracts()[extract.system].sha256,
             file_set=judged.file_set,
             drift=tuple(sorted(most_drift([replace(found, rows=rows) for found, rows in drift.items()]), key=str)),
+            rows_at_source=judged.rows_at_source,
         )
         raw, quarantine = self._lake.raw(find_stream(extract.system, extract.stream)), self._lake.quarantine
         return ledger.post(
@@ -267,6 +369,12 @@ class Loader:
             accepted=raw.rows_like(piece.accepted for piece in judged.pieces),
             rejected=quarantine.rows_like(piece.rejected for piece in judged.pieces),
         )
+
+
+def _drop_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Empty an engine of what was judged in it."""
+    for (table,) in con.execute("select table_name from duckdb_tables() where temporary").fetchall():
+        con.execute(f"drop table temp.{identifier(table)}")
 
 
 def _unforeseen(place: str, error: Exception) -> ExtractError:

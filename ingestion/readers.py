@@ -1,6 +1,7 @@
 """Files of an extract as documents: a strictly valid JSON object for each row, in whatever format it came, or a fault.
 
-What belongs here: what a row is in NDJSON, CSV and Parquet, and how a cell or a typed value is spelled as JSON.
+What belongs here: what a row is in NDJSON, CSV and Parquet, and how a cell or a typed value is spelled as JSON. Rows of
+a database come as JSON already (`database.py`).
 What does not: whether the values are right (`validation.py`), and which files there are (`extracts.py`).
 
 A file is read in pieces of bounded size. Python code runs per piece; per row only for CSV and the few odd lines.
@@ -8,6 +9,7 @@ A file is read in pieces of bounded size. Python code runs per piece; per row on
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -109,6 +111,62 @@ def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -
         raise UnreadableFile(in_short(str(error).replace(str(path), path.name))) from error
     finally:
         cursor.close()
+
+
+def read_records(
+    con: duckdb.DuckDBPyConnection, name: str, records: Iterable[pa.Table], first: int = 1
+) -> Iterator[pa.Table]:
+    """Records of a database as tables of the schema DOCUMENTS, numbered from `first` in the order in which they come.
+
+    `records` are a few at a time. The first column holds JSON objects; another one holds, of the field that it is named
+    after, texts that may be JSON. Raises UnreadableFile.
+    """
+    cursor = con.cursor()
+    try:
+        for piece in _pieces_of_records(records):
+            faults = dict.fromkeys(np.flatnonzero(np.asarray(_lengths(piece)) > LONGEST_ROW).tolist(), _TOO_LONG)
+            numbers = np.arange(first, first + len(piece))
+            first += len(piece)
+            yield _judged_lines(cursor, name, numbers, _whole_records(cursor, piece), faults)
+    except (pa.ArrowException, duckdb.Error) as error:
+        raise UnreadableFile(in_short(str(error))) from error
+    finally:
+        cursor.close()
+
+
+def _pieces_of_records(records: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Records put together to pieces of the usual size."""
+    held: list[pa.Table] = []
+    rows = size = 0
+    for table in records:
+        held.append(table)
+        rows += len(table)
+        size += table.nbytes
+        if rows >= _PIECE_ROWS or size >= _PIECE_BYTES:
+            yield pa.concat_tables(held).combine_chunks()
+            held, rows, size = [], 0, 0
+    if held:
+        yield pa.concat_tables(held).combine_chunks()
+
+
+def _lengths(piece: pa.Table) -> pa.Array:
+    """How many bytes each record has, all its texts together."""
+    lengths = [pc.fill_null(pc.binary_length(column), 0) for column in piece.columns]
+    return functools.reduce(pc.add, lengths).combine_chunks()
+
+
+def _whole_records(cursor: duckdb.DuckDBPyConnection, piece: pa.Table) -> pa.Array:
+    """The objects, with the texts in them that may be JSON."""
+    doc, *fields = piece.column_names
+    if not fields:
+        return piece[doc].combine_chunks()
+    cursor.register("record", piece)
+    cells = {field: identifier(field) for field in fields}
+    _note_what_is_no_json(cursor, "record", list(cells.values()))
+    more = _object([(field, f"{cell} is not null", _embedded(cell)) for field, cell in cells.items()])
+    whole = "case when more = '{}' then doc when doc = '{}' then more else doc[:-2] || ',' || more[2:] end"
+    query = f"select {whole} as doc from (select {identifier(doc)} as doc, {more} as more from record)"
+    return cursor.execute(query).to_arrow_table()["doc"].combine_chunks()
 
 
 def _unpacked(file: BufferedReader, codec: str | None) -> _Source:
@@ -382,7 +440,7 @@ def _document_of_cells(stream: Stream, header: list[str]) -> tuple[str, list[str
     members, json_cells = [], []
     for i, column in enumerate(header, 1):
         type_, cell = types.get(column, "text"), f"cells[{i}]"
-        if type_ in _HOLDS_JSON:
+        if type_ in HOLDS_JSON:
             json_cells.append(cell)
         members.append((column, f"{cell} <> ''", _cell_as_json(type_, cell)))
     return _object(members), json_cells
@@ -403,7 +461,7 @@ def _cell_as_json(type_: FieldType, cell: str) -> str:
         return f"case {an_int} {a_decimal} else {text} end"
     if type_ == "bool":
         return f"case when lower({cell}) in ('true', 'false') then lower({cell}) else {text} end"
-    if type_ in _HOLDS_JSON:
+    if type_ in HOLDS_JSON:
         return _embedded(cell)
     return text
 
@@ -434,7 +492,7 @@ def _read_rows(engine: duckdb.DuckDBPyConnection, stream: Stream, path: Path) ->
     members, json_cells, binary = [], [], []
     for column, type_ in columns:
         value = identifier(column)
-        if type_.id in _TEXT and types.get(column) in _HOLDS_JSON:
+        if type_.id in _TEXT and types.get(column) in HOLDS_JSON:
             text = f"try(decode({value}))" if type_.id == "blob" else f"{value}::varchar"
             json_cells.append(text)
             members.append((column, f"{value} is not null", _embedded(text)))
@@ -662,7 +720,7 @@ def _joined(brackets: str, values: str, name: str, one: str) -> str:
 # --- SQL that CSV and Parquet share ---
 
 # Fields of these types may be written as JSON text in a CSV cell or in a Parquet text column.
-_HOLDS_JSON: tuple[FieldType, ...] = ("object", "list", "any", "uuid_list")
+HOLDS_JSON: tuple[FieldType, ...] = ("object", "list", "any", "uuid_list")
 
 
 def _types(stream: Stream) -> dict[str, FieldType]:

@@ -109,10 +109,9 @@ def build_stream_asset(
         landing = discover(writer.home)
         for line in not_read([w for w in landing.warnings if w.startswith(f"{stream.system}/")]):
             context.log.warning(line)
-        found = pending(writer.home, taken.first, taken.last) if config.only_new else landing.extracts
-        extracts = [
-            e for e in found if (e.system, e.stream) == (stream.system, stream.name) and e.extract_date in taken
-        ]
+        own = stream.system, stream.name
+        found = pending(writer.home, taken.first, taken.last, own) if config.only_new else landing.extracts
+        extracts = [e for e in found if (e.system, e.stream) == own and e.extract_date in taken]
         if not extracts:
             context.log.info(f"{name}: {'nothing new' if config.only_new else 'no extract'} for {taken}")
 
@@ -171,6 +170,7 @@ def _load_metadata(load: Load) -> dict[str, Any]:
         "rows_erased": load.rows_erased,
         "files": load.files,
         "bytes": load.bytes,
+        **({} if load.rows_at_source is None else {"rows_at_source": load.rows_at_source}),
         "load_id": load.load_id,
         **({"drift": dg.MetadataValue.table(drift)} if drift else {}),
     }

@@ -23,6 +23,7 @@ from ingestion.home import Home
 from ingestion.lock import writer_lock
 from ingestion.memory import why_no_limit
 from ingestion.retention import delete_quarantined_text
+from ingestion.sources import SourcesError, load_sources
 from mastery.store import Store
 from orchestration.assets import PUBLISHED_MARTS
 from orchestration.checks import MASTERY_MODEL, stream_key
@@ -168,10 +169,20 @@ def mastery(home: Home, champion: str | None = None) -> int:
 
 def _can_build(home: Home) -> bool:
     """Whether the engine and room to write are there; if not, say what is missing before anything is loaded."""
-    missing = home.why_unwritable() or why_no_limit() or EngineResource().why_unavailable(home)
+    missing = (
+        _why_no_sources(home) or home.why_unwritable() or why_no_limit() or EngineResource().why_unavailable(home)
+    )
     if missing:
         _say(missing)
     return missing is None
+
+
+def _why_no_sources(home: Home) -> str | None:
+    try:
+        load_sources(home)
+    except SourcesError as error:
+        return str(error)
+    return None
 
 
 def _run(
@@ -335,7 +346,7 @@ def _row_in_short(row: Mapping[str, object]) -> str:
 def outlook_of(home: Home) -> Outlook | None:
     """What lies in landing and lake: in an empty home, demo extracts. None where only other files lie; that is said."""
     outlook = look(home)
-    if outlook.landing or outlook.loads:
+    if outlook.landing or outlook.loads or load_sources(home).databases:  # whose first date may be to come
         return outlook
     if home.published.exists() or home.secret_key.exists():
         _say(f"{home.lake} is empty, and this home is not: is a disk missing? No demo is written into it")

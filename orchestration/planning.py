@@ -47,18 +47,18 @@ Contents = Mapping[Any, object]
 
 @dataclass(frozen=True)
 class Outlook:
-    """What lies in landing and in the lake."""
+    """What lies in landing, in databases and in the lake."""
 
-    landing: Sequence[Extract]
+    landing: Sequence[Extract]  # and the dates of databases
     pending: Sequence[Extract]  # new or changed; a part of landing
     loads: Loads
     warnings: Sequence[str] = ()  # what lies in landing and is no extract
 
 
-def look(home: Home) -> Outlook:
-    """Look at landing and lake."""
+def look(home: Home, ask_databases: bool = True) -> Outlook:
+    """Look at landing and lake; and ask databases whether their newest dates have changed, which takes time."""
     found = discover(home)
-    return Outlook(found.extracts, pending(home), lake_loads(home), found.warnings)
+    return Outlook(found.extracts, pending(home, ask_databases=ask_databases), lake_loads(home), found.warnings)
 
 
 def lake_loads(home: Home) -> Loads:
@@ -221,9 +221,9 @@ def arrivals(
 ) -> Arrivals:
     """Which extracts can be loaded now: each once, when all that is new or changed of its date is whole.
 
-    `with_manifest` are the extracts whose manifest names every file that lies there. A file that a manifest names and
-    that is not there yet is waited for. Everything new or changed is looked at every time, so that nothing is passed
-    over between looks.
+    `with_manifest` are the extracts whose manifest names every file that lies there, and those of databases. A file
+    that a manifest names and that is not there yet is waited for. Everything new or changed is looked at every time, so
+    that nothing is passed over between looks.
     """
     seen: dict[str, Sighting] = {}
     fresh: list[Extract] = []

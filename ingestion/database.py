@@ -1,0 +1,462 @@
+"""A stream in a database: one extract date of it, read in one read-only transaction, as rows that are JSON already.
+
+What belongs here: connecting, the query of a window, how a value is spelled as JSON, and which errors pass by
+themselves. What does not: which dates there are (`extracts.py`), and what becomes of the rows (`readers.py`).
+
+PostgreSQL spells its rows itself, which costs a tenth of what Python takes; rows of other databases are spelled here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import pyarrow as pa
+import sqlalchemy as sa
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from ingestion.contract import FieldType, Stream
+from ingestion.privacy import in_short
+from ingestion.readers import HOLDS_JSON, LONGEST_ROW
+from ingestion.sources import VARIABLE, DatabaseSource
+
+# SQLAlchemy would take the name of a database alone for another driver than the one that is installed.
+_DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+
+# The rows that are fetched at a time: as many as come to so many bytes, if they are like those before them.
+_FIRST_ROWS, _MOST_ROWS = 500, 5_000
+_FETCH_BYTES = 4 * 1024 * 1024
+
+# The column of the rows as JSON in the tables that are handed on, beside columns named after fields.
+DOC = "doc"
+
+# The longest pause between two attempts.
+_LONGEST_WAIT = 60  # seconds
+
+
+class DatabaseError(Exception):
+    """A source cannot be read; the message is the cause, without a secret and without values of rows."""
+
+
+class Interrupted(DatabaseError):
+    """A source cannot be read just now: the same may work a moment later."""
+
+
+def name_of(source: DatabaseSource) -> str:
+    """The source as lake and messages name it: the kind of database and the table. Raises DatabaseError."""
+    return f"{_resolve(source.url).get_backend_name()}:{source.table or 'query'}"
+
+
+def retrying(source: DatabaseSource) -> Retrying:
+    """Calls a function until it is no longer interrupted, or as often as the source says; the pauses grow."""
+    return Retrying(
+        stop=stop_after_attempt(1 + source.retries),
+        wait=wait_random_exponential(multiplier=1, max=_LONGEST_WAIT),
+        retry=retry_if_exception_type(Interrupted),
+        reraise=True,
+    )
+
+
+@contextmanager
+def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window]:
+    """The rows that a source received on one UTC day, as of now: what is counted is what is read.
+
+    Raises DatabaseError, and what is an Interrupted one if it passes by itself.
+    """
+    url = _resolve(source.url)
+    backend = _BACKENDS.get(url.get_backend_name())
+    if backend is None:
+        raise DatabaseError(f"a database {url.get_backend_name()} is none that can be read")
+    dialect = backend()
+    try:
+        engine = sa.create_engine(dialect.url(url), poolclass=sa.NullPool, connect_args=dialect.connect_args(source))
+    except ModuleNotFoundError as error:
+        raise DatabaseError(f"the driver {error.name} is not installed") from None
+    except (sa.exc.ArgumentError, TypeError, ValueError):
+        raise DatabaseError("the url cannot be read as one") from None
+    name = name_of(source)
+    try:
+        with engine.connect().execution_options(no_parameters=True, **dialect.options) as con:
+            for statement in dialect.begin(con, source):
+                con.exec_driver_sql(statement)
+            yield Window(con, dialect, source, stream, day, name)
+    except sa.exc.DBAPIError as error:
+        told = f"{name}: {dialect.told(error.orig, source)}"
+        told = told.replace(str(url.password), "…") if url.password else told
+        is_transient = error.connection_invalidated or dialect.is_transient(error.orig)
+        raise (Interrupted if is_transient else DatabaseError)(told) from None
+    except sa.exc.SQLAlchemyError as error:
+        raise DatabaseError(f"{name}: {in_short(str(error))}") from None
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the source, and the field that it holds."""
+
+    name: str
+    field: str
+    type: FieldType | None  # None: the contract does not know the field
+    may_hold_json: bool  # a text that is read as JSON where it is some
+
+
+class Window:
+    """One extract date of a source, within its transaction."""
+
+    def __init__(
+        self, con: sa.Connection, dialect: _Dialect, source: DatabaseSource, stream: Stream, day: date, name: str
+    ) -> None:
+        """Nothing is asked yet."""
+        self._con = con
+        self._dialect = dialect
+        self._source = source
+        self._stream = stream
+        self._day = day
+        self.name = name
+
+    def count(self) -> int:
+        """How many rows the database says it has."""
+        query = f"select count(*) from {self.relation} where {self._condition}"
+        [(rows,)] = self._con.exec_driver_sql(query).fetchall()
+        return int(rows)
+
+    def rows(self) -> Iterator[pa.Table]:
+        """The rows, in their order, a few at a time.
+
+        A table has the column DOC, a JSON object for each row, and for each text that may hold JSON a column named
+        after its field.
+        """
+        yield from self._read(self._dialect.query(self))
+
+    def row(self, number: int) -> Iterator[pa.Table]:
+        """One row by its place in the order, the first is 1."""
+        yield from self._read(f"{self._dialect.query(self)} limit 1 offset {number - 1}")
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The columns that are read. Raises DatabaseError where the configuration names others."""
+        source, stream = self._source, self._stream
+        described = self._con.exec_driver_sql(f"select * from {self.relation} where 1 = 0")
+        names = list(described.keys())
+        codes = {name: told[1] for name, told in zip(names, described.cursor.description, strict=True)}
+        described.close()
+        for name in (source.received_at, *source.key, *(column for _, column in source.columns)):
+            if name is not None and name not in names:
+                raise DatabaseError(f"{self.name}: there is no column {name}; there are {', '.join(names)}")
+        fields = {column: field for field, column in source.columns}
+        types = {field.name: field.type for field in stream.batch or stream.envelope}
+        found: list[Column] = []
+        for name in names:
+            field = fields.get(name, name)
+            # The receive time says which date a row is of; it is no part of it, unless the contract knows it.
+            if name in source.ignore or (name == source.received_at and field not in types):
+                continue
+            type_ = types.get(field)
+            is_cell = type_ in HOLDS_JSON and self._dialect.may_be_text(codes[name])
+            found.append(Column(name, field, type_, is_cell))
+        fault = self._dialect.fault([(column.name, codes[column.name]) for column in found])
+        if source.received_at and fault is None:
+            fault = self._dialect.fault_of_time(source.received_at, codes[source.received_at])
+        given = [column.field for column in found]
+        twice = next((field for field in given if given.count(field) > 1), None)
+        if twice is not None:
+            fault = f"two columns hold the field {twice}; ignore names those that are not to be read"
+        if fault is not None:
+            raise DatabaseError(f"{self.name}: {fault}")
+        return found
+
+    @property
+    def relation(self) -> str:
+        """The table or query, in SQL, called w."""
+        if self._source.query:
+            return f"({self._source.query}) as w"
+        return f"{'.'.join(map(self.named, (self._source.table or '').split('.')))} as w"
+
+    @property
+    def clauses(self) -> str:
+        """Which rows, and in which order: that of their receive time, and then of what tells them apart."""
+        identity = [column.name for field in self._stream.identity for column in self.columns if column.field == field]
+        received_at = [self._source.received_at] if self._source.received_at else []
+        order = ", ".join(f"w.{self.named(name)}" for name in [*received_at, *(self._source.key or identity)])
+        return f"where {self._condition}" + (f" order by {order}" if order else "")
+
+    def named(self, name: str) -> str:
+        """A name in the database's SQL."""
+        return str(self._con.dialect.identifier_preparer.quote_identifier(name))
+
+    @property
+    def _condition(self) -> str:
+        if self._source.received_at is None:
+            return "1 = 1"
+        received_at = f"w.{self.named(self._source.received_at)}"
+        # A date is its midnight in the time zone of the session, which is UTC.
+        return f"{received_at} >= '{self._day}' and {received_at} < '{self._day + timedelta(days=1)}'"
+
+    def _read(self, query: str) -> Iterator[pa.Table]:
+        cells = [column.field for column in self.columns if column.may_hold_json]
+        result = self._con.exec_driver_sql(query, execution_options={"stream_results": True})
+        most = _FIRST_ROWS
+        while rows := result.fetchmany(most):
+            docs, *texts = self._dialect.spell(self, rows)
+            values = [[doc[: LONGEST_ROW + 1] for doc in docs], *texts]
+            table = pa.table([pa.array(of, pa.string()) for of in values], names=[DOC, *cells])
+            yield table
+            most = max(1, min(_MOST_ROWS, 2 * most, _FETCH_BYTES * len(rows) // table.nbytes))
+
+
+class _Dialect:
+    """What databases do in ways of their own. Here: rows as any driver gives them, spelled in Python."""
+
+    options: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ"}
+
+    def url(self, url: sa.URL) -> sa.URL:
+        """What SQLAlchemy connects to."""
+        return url
+
+    def connect_args(self, source: DatabaseSource) -> dict[str, Any]:
+        """What the driver is told beside the URL."""
+        return {}
+
+    def begin(self, con: sa.Connection, source: DatabaseSource) -> list[str]:
+        """The statements before the first question: read only, in UTC, not for ever."""
+        return []
+
+    def fault(self, columns: Sequence[tuple[str, Any]]) -> str | None:
+        """Why columns of these types cannot be read; None if they can, or it shows at their values."""
+        return None
+
+    def fault_of_time(self, name: str, code: Any) -> str | None:
+        """Why a column cannot be the receive time; None if it can, or nobody knows."""
+        return None
+
+    def may_be_text(self, code: Any) -> bool:
+        """Whether the values of a column may be texts, as far as its type tells."""
+        return True
+
+    def query(self, window: Window) -> str:
+        """The query of the rows."""
+        columns = ", ".join(f"w.{window.named(column.name)}" for column in window.columns)
+        return f"select {columns} from {window.relation} {window.clauses}"
+
+    def spell(self, window: Window, rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+        """The rows as JSON objects, and the texts that may hold JSON, column by column."""
+        columns = window.columns
+        keys = [json.dumps(column.field, ensure_ascii=False) + ":" for column in columns]
+        docs = []
+        for row in rows:
+            members = [
+                key + _spelled(window.name, column, value)
+                for key, column, value in zip(keys, columns, row, strict=True)
+                if value is not None and not (column.may_hold_json and isinstance(value, str))
+            ]
+            docs.append(f"{{{','.join(members)}}}")
+        cells = [
+            [value if isinstance(value, str) else None for value in (row[i] for row in rows)]
+            for i, column in enumerate(columns)
+            if column.may_hold_json
+        ]
+        return [docs, *cells]
+
+    def told(self, error: BaseException | None, source: DatabaseSource) -> str:
+        """What the database says of an error, in one line, without values of rows."""
+        return in_short(str(error))
+
+    def is_transient(self, error: BaseException | None) -> bool:
+        """Whether the same may work a moment later."""
+        return False
+
+
+class _PostgreSQL(_Dialect):
+    options: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+    _BYTES: Mapping[int, str] = {17: "bytea", 1001: "bytea[]"}
+    _TEXTS = (25, 1042, 1043)  # text, char, varchar
+    _TIMES = (1082, 1114, 1184)  # date, timestamp, timestamptz
+    # By SQLSTATE: of what it says of these, nothing stands in a row.
+    _SAID_IN_FULL = ("08", "25", "28", "3D", "3F", "40", "42", "53", "55", "57")
+    _TRANSIENT = re.compile("08...|40001|40P01|53300|55P03|57P0[1235]|25P0[34]")
+    # An error of connecting has no SQLSTATE.
+    _UNREACHABLE = re.compile(
+        "refused|timeout|timed out|starting up|shutting down|recovery mode|too many|remaining connection slots"
+        "|closed the connection|reset by peer|unreachable|no route|temporary failure",
+        re.IGNORECASE,
+    )
+
+    def connect_args(self, source: DatabaseSource) -> dict[str, Any]:
+        alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+        names = {"application_name": "daybook", "client_encoding": "utf8"}
+        return {"connect_timeout": source.connect_timeout, **alive, **names}
+
+    def begin(self, con: sa.Connection, source: DatabaseSource) -> list[str]:
+        return [
+            "set local timezone = 'UTC'",
+            f"set local statement_timeout = '{source.statement_timeout}s'",
+            "set local extra_float_digits = 1",  # floats exactly, whatever the role was given
+            "set local cursor_tuple_fraction = 1",  # the rows are read to the last one: planned as if at once
+        ]
+
+    def fault(self, columns: Sequence[tuple[str, Any]]) -> str | None:
+        for name, code in columns:
+            if code in self._BYTES:
+                return f"the column {name} is {self._BYTES[code]}, which is no JSON; ignore it, or read a query"
+        return None
+
+    def fault_of_time(self, name: str, code: Any) -> str | None:
+        return None if code in self._TIMES else f"received_at: the column {name} is no date and no timestamp"
+
+    def may_be_text(self, code: Any) -> bool:
+        return code in self._TEXTS
+
+    def query(self, window: Window) -> str:
+        whole = [column for column in window.columns if not column.may_hold_json]
+        cells = "".join(f", w.{window.named(c.name)}" for c in window.columns if c.may_hold_json)
+        members = ", ".join(f"w.{window.named(c.name)} as {window.named(c.field)}" for c in whole)
+        return (
+            f"select row_to_json(r)::text{cells} from {window.relation}"
+            f" cross join lateral (select {members}) as r {window.clauses}"
+        )
+
+    def spell(self, window: Window, rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+        return [list(column) for column in zip(*rows, strict=True)]
+
+    def told(self, error: BaseException | None, source: DatabaseSource) -> str:
+        state = getattr(error, "sqlstate", None)
+        diagnosis = getattr(error, "diag", None)
+        message = " ".join((getattr(diagnosis, "message_primary", None) or str(error)).split())
+        if state == "57014":
+            message += f"; statement_timeout is {source.statement_timeout} s"
+        return message if state is None or state.startswith(self._SAID_IN_FULL) else in_short(message)
+
+    def is_transient(self, error: BaseException | None) -> bool:
+        state = getattr(error, "sqlstate", None)
+        if state is not None:
+            return self._TRANSIENT.fullmatch(state) is not None
+        return self._UNREACHABLE.search(str(error)) is not None
+
+
+class _MySQL(_Dialect):
+    # Of others the text may quote a value.
+    _SAID_IN_FULL = (1044, 1045, 1049, 1054, 1064, 1142, 1146, 1969, 2003, 2006, 2013, 3024)
+    _TRANSIENT = (1040, 1053, 1205, 1213, 1927, 2003, 2006, 2013)
+
+    def connect_args(self, source: DatabaseSource) -> dict[str, Any]:
+        # The server ends a statement itself; the driver gives up on one that does not answer at all.
+        patience = {"connect_timeout": source.connect_timeout, "read_timeout": source.statement_timeout + 60}
+        return {"charset": "utf8mb4", **patience}
+
+    def begin(self, con: sa.Connection, source: DatabaseSource) -> list[str]:
+        limit = (
+            f"max_statement_time = {source.statement_timeout}"
+            if getattr(con.dialect, "is_mariadb", False)
+            else f"max_execution_time = {source.statement_timeout * 1000}"
+        )
+        return [
+            f"set session {limit}",
+            "set session time_zone = '+00:00'",
+            "start transaction with consistent snapshot, read only",
+        ]
+
+    def told(self, error: BaseException | None, source: DatabaseSource) -> str:
+        code, message = self._code(error), " ".join(str(error.args[-1] if error and error.args else error).split())
+        if code in (1969, 3024):
+            message += f"; statement_timeout is {source.statement_timeout} s"
+        return message if code in self._SAID_IN_FULL else in_short(message)
+
+    def is_transient(self, error: BaseException | None) -> bool:
+        return self._code(error) in self._TRANSIENT
+
+    @staticmethod
+    def _code(error: BaseException | None) -> object:
+        return error.args[0] if error and error.args else None
+
+
+class _SQLite(_Dialect):
+    options: Mapping[str, Any] = {}
+
+    def url(self, url: sa.URL) -> sa.URL:
+        if not url.database or url.database.startswith(("file:", ":memory:")):
+            return url
+        # Else a file that is not there would be made.
+        return url.set(
+            database=f"file:{quote(str(Path(url.database).absolute()))}", query={"mode": "ro", "uri": "true"}
+        )
+
+    def connect_args(self, source: DatabaseSource) -> dict[str, Any]:
+        return {"timeout": source.connect_timeout}
+
+    def begin(self, con: sa.Connection, source: DatabaseSource) -> list[str]:
+        return ["pragma query_only = 1", "begin"]
+
+    def told(self, error: BaseException | None, source: DatabaseSource) -> str:
+        return " ".join(str(error).split())
+
+    def is_transient(self, error: BaseException | None) -> bool:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (5, 6)  # busy, locked
+
+
+_BACKENDS: Mapping[str, type[_Dialect]] = {
+    "postgresql": _PostgreSQL,
+    "mysql": _MySQL,
+    "mariadb": _MySQL,
+    "sqlite": _SQLite,
+}
+
+
+def _spelled(name: str, column: Column, value: Any) -> str:
+    """A value, not null, as JSON; numbers as they are, times as text."""
+    if column.type == "bool" and value in (0, 1):  # where a database has no type for it
+        return "true" if value else "false"
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case int():
+            return str(value)
+        case float():
+            return repr(value) if math.isfinite(value) else f'"{value}"'
+        case Decimal():
+            return f"{value:f}" if value.is_finite() else f'"{value}"'
+        case datetime() | date() | time():
+            return f'"{value.isoformat()}"'
+        case timedelta() | UUID():
+            return f'"{value}"'
+        case set() | frozenset() | list() | dict():
+            return json.dumps(sorted(value) if isinstance(value, set | frozenset) else value, ensure_ascii=False)
+    raise DatabaseError(f"{name}: the column {column.name} holds {type(value).__name__}, which is no JSON; ignore it")
+
+
+def _resolve(template: str) -> sa.URL:
+    """The URL with what the environment says. Raises DatabaseError, which names the variable that is missing."""
+
+    def value_of(variable: re.Match[str]) -> str:
+        value = os.environ.get(variable[1])
+        if not value:
+            raise DatabaseError(f"the environment variable {variable[1]} is not set")
+        # Between :// and @ stand a user and a password, in which any character may be.
+        return quote(value, safe="") if variable.end() <= template.rfind("@") else value
+
+    text = VARIABLE.sub(value_of, template)
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise DatabaseError("the url cannot be read as one") from None
+    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))

@@ -1,0 +1,304 @@
+"""Where each stream comes from, read from `sources.yaml`: system, stream, kind and the options of the kind.
+
+What belongs here: the data classes of the configuration and the reading of its YAML, with errors that name file and
+line. What does not: the reading of a source (`database.py`). Nothing is connected to, and no secret is looked up: the
+configuration holds the names of environment variables, never what is in them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import yaml
+
+from ingestion.contract import Stream, load_contracts
+from ingestion.home import Home
+
+# A variable of the environment, as a URL names it.
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PASSWORD = re.compile(r"^[^:/?#]+://[^:/@]*:(?P<password>[^@]*)@")
+_PASSWORD_OPTION = re.compile(r"[?&][^=&]*pass[^=&]*=(?P<password>[^&]*)", re.IGNORECASE)
+_SCHEME = re.compile(r"^([a-z]+)(?:\+[a-z0-9]+)?://")
+_BACKENDS = ("postgresql", "postgres", "mysql", "mariadb", "sqlite")
+
+
+class SourcesError(Exception):
+    """The configuration cannot be read; the message has a line for each error, that names file, line and cause."""
+
+
+@dataclass(frozen=True)
+class DatabaseSource:
+    """A stream that is read from a table or a query of a database, day by day of its receive time."""
+
+    url: str  # with ${VARIABLE} for what is secret
+    table: str | None = None
+    query: str | None = None
+    received_at: str | None = None  # the column of the receive time; None: a snapshot, the table as it is
+    first: date | None = None  # extract dates begin with it
+    key: tuple[str, ...] = ()  # columns that order rows of one receive time; by default those of the row's identity
+    columns: tuple[tuple[str, str], ...] = ()  # (field, column) where the names differ
+    ignore: tuple[str, ...] = ()  # columns that are not read
+    grace_minutes: int = 15  # after the end of a day, until it is read: for transactions that were open at its end
+    # Days back from the newest that are counted again each night. A week: what a replica that lags, an outage of a
+    # writer or a backfill adds to a day comes within it, and each of the counts is a scan of an index.
+    recheck_days: int = 7
+    connect_timeout: int = 10  # seconds
+    statement_timeout: int = 600  # seconds, for each statement and each piece of rows
+    retries: int = 4  # of what is transient
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The streams that are no files of the landing zone."""
+
+    databases: Mapping[tuple[str, str], DatabaseSource] = field(default_factory=dict)  # by system and stream
+
+
+def load_sources(home: Home) -> Sources:
+    """The configuration of a home; where there is none, every stream comes in files. Raises SourcesError."""
+    path = home.sources
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if os.environ.get("DAYBOOK_SOURCES"):
+            raise SourcesError(f"{path}: no such file, and DAYBOOK_SOURCES names it") from None
+        return Sources()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourcesError(f"{path}: {getattr(error, 'strerror', None) or 'not valid UTF-8'}") from error
+    return _Reader(path.name).read(text)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A member of a mapping: the line of its name, and its value, which may begin on the next one or be an alias."""
+
+    line: int
+    node: yaml.Node
+
+
+class _Reader:
+    """Reads one file, and notes every error on the way."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._errors: list[tuple[int, str]] = []
+
+    def read(self, text: str) -> Sources:
+        loader = yaml.SafeLoader(text)
+        databases: dict[tuple[str, str], DatabaseSource] = {}
+        try:
+            root = loader.get_single_node()
+            self._loader = loader
+            if root is not None:
+                for system, entry in self._entries(root, "").items():
+                    databases |= self._system(system, entry)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            self._errors.append((mark.line + 1 if mark else 1, error.problem or "not valid YAML"))
+        except yaml.YAMLError as error:
+            self._errors.append((1, f"not valid YAML: {str(error).splitlines()[0]}"))
+        finally:
+            loader.dispose()
+        if self._errors:
+            raise SourcesError("\n".join(f"{self._name}:{line}: {told}" for line, told in sorted(self._errors)))
+        return Sources(databases)
+
+    def _system(self, system: str, entry: _Entry) -> dict[tuple[str, str], DatabaseSource]:
+        contracts = load_contracts()
+        if system not in contracts:
+            self.note(entry.line, f"no system is called {_shown(system, contracts)}")
+            return {}
+        found = {}
+        for name, options in self._entries(entry.node, system).items():
+            streams = {stream.name: stream for stream in contracts[system].streams}
+            if name not in streams:
+                self.note(options.line, f"{system} has no stream {_shown(name, streams)}")
+                continue
+            source = self._source(f"{system}.{name}", streams[name], options)
+            if source is not None:
+                found[system, name] = source
+        return found
+
+    def _source(self, place: str, stream: Stream, entry: _Entry) -> DatabaseSource | None:
+        options = _Options(self, place, entry.line, self._entries(entry.node, place))
+        kind = options.choice("kind", ("database", "files"))
+        if kind != "database":
+            if kind is not None:
+                options.done()
+            return None
+        before = len(self._errors)
+        url = options.text("url")
+        if url is not None:
+            for fault in _faults_of_url(url):
+                options.note("url", fault)
+        table, query = options.optional_text("table"), options.optional_text("query")
+        if (table is None) == (query is None):
+            options.note(None, "needs one of table and query")
+        received_at, first = options.optional_text("received_at"), options.optional_date("from")
+        if not options.has("received_at") and not stream.snapshot:
+            options.note(None, "received_at is missing: the column with the time at which a row was received")
+        if options.has("received_at") and not options.has("from"):
+            options.note(None, "from is missing: the first extract date")
+        if options.has("from") and not options.has("received_at"):
+            options.note(
+                "from", "from goes with received_at; without it the table is read as it is, one snapshot a day"
+            )
+        fields = {f.name for f in stream.batch or stream.envelope}
+        columns = options.texts_by_name("columns")
+        for name in columns:
+            if name not in fields:
+                options.note("columns", f"{stream.name} has no field {_shown(name, fields)}")
+        defaults = DatabaseSource("")
+        source = DatabaseSource(
+            url=url or "",
+            table=table,
+            query=query.strip().rstrip(";") if query else None,
+            received_at=received_at,
+            first=first,
+            key=options.texts("key"),
+            columns=tuple(columns.items()),
+            ignore=options.texts("ignore"),
+            grace_minutes=options.number("grace_minutes", defaults.grace_minutes, least=0),
+            recheck_days=options.number("recheck_days", defaults.recheck_days, least=0),
+            connect_timeout=options.number("connect_timeout", defaults.connect_timeout, least=1),
+            statement_timeout=options.number("statement_timeout", defaults.statement_timeout, least=1),
+            retries=options.number("retries", defaults.retries, least=0),
+        )
+        options.done()
+        return source if len(self._errors) == before else None
+
+    def _entries(self, node: yaml.Node, place: str) -> dict[str, _Entry]:
+        """The members of a mapping, by name; what a merge key brings along is in it."""
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            told = f"{place}: expected a mapping" if place else "expected a mapping of systems"
+            self.note(_line(node), told)
+            return {}
+        own = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for name in sorted({name for name in own if own.count(name) > 1}):
+            self.note(_line(node), f"{place + ': ' if place else ''}{name} is given twice")
+        self._loader.flatten_mapping(node)
+        entries: dict[str, _Entry] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                entries[key.value] = _Entry(_line(key), value)
+            else:
+                self.note(_line(key), f"{place}: a name is expected")
+        return entries
+
+    def value(self, node: yaml.Node) -> Any:
+        return self._loader.construct_object(node, deep=True)
+
+    def note(self, line: int, told: str) -> None:
+        self._errors.append((line, told))
+
+
+class _Options:
+    """The options of one stream. Knows which were asked for: one that nobody knows is an error."""
+
+    def __init__(self, reader: _Reader, place: str, line: int, entries: dict[str, _Entry]) -> None:
+        self._reader = reader
+        self._place = place
+        self._line = line
+        self._entries = entries
+        self._asked: list[str] = []
+
+    def note(self, option: str | None, told: str) -> None:
+        entry = self._entries.get(option) if option else None
+        self._reader.note(entry.line if entry else self._line, f"{self._place}: {told}")
+
+    def has(self, name: str) -> bool:
+        return name in self._entries
+
+    def _get(self, name: str, kind: type, what: str) -> Any:
+        self._asked.append(name)
+        if name not in self._entries:
+            return None
+        value = self._reader.value(self._entries[name].node)
+        if type(value) is kind:
+            return value
+        self.note(name, f"{name} must be {what}")
+        return None
+
+    def optional_text(self, name: str) -> str | None:
+        value: str | None = self._get(name, str, "a text")
+        if value is not None and not value.strip():
+            self.note(name, f"{name} is empty")
+        return value
+
+    def text(self, name: str) -> str | None:
+        value = self.optional_text(name)
+        if name not in self._entries:
+            self.note(None, f"{name} is missing")
+        return value
+
+    def choice(self, name: str, choices: Sequence[str]) -> str | None:
+        value = self.text(name)
+        if value is not None and value not in choices:
+            self.note(name, f"{name} is {value!r}; it can be {' or '.join(choices)}")
+            return None
+        return value
+
+    def optional_date(self, name: str) -> date | None:
+        value: date | None = self._get(name, date, "a date as YYYY-MM-DD")
+        return value if not isinstance(value, datetime) else None
+
+    def number(self, name: str, default: int, least: int) -> int:
+        value: int | None = self._get(name, int, "a whole number")
+        if value is not None and value < least:
+            self.note(name, f"{name} must be {least} or more")
+        return default if value is None else value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        value = self._get(name, list, "a list of names") or []
+        if not all(isinstance(item, str) for item in value):
+            self.note(name, f"{name} must be a list of names")
+            return ()
+        return tuple(value)
+
+    def texts_by_name(self, name: str) -> dict[str, str]:
+        value = self._get(name, dict, "a mapping of fields to columns") or {}
+        if not all(isinstance(item, str) for pair in value.items() for item in pair):
+            self.note(name, f"{name} must be a mapping of fields to columns")
+            return {}
+        return dict(value)
+
+    def done(self) -> None:
+        for name in self._entries:
+            if name not in self._asked:
+                self.note(name, f"unknown option {_shown(name, self._asked)}")
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _faults_of_url(url: str) -> list[str]:
+    """What is wrong with a URL, never telling what stands in it."""
+    faults = []
+    if _has_literal_password(url):
+        faults.append("a password stands in the url; name an environment variable instead: ${NAME}")
+    scheme = _SCHEME.match(VARIABLE.sub("", url))
+    if VARIABLE.fullmatch(url) is None and (scheme is None or scheme[1] not in _BACKENDS):
+        faults.append(f"the url must begin with {', '.join(f'{name}://' for name in _BACKENDS if name != 'postgres')}")
+    if "${" in VARIABLE.sub("", url):
+        faults.append("a variable in the url is written ${NAME}")
+    return faults
+
+
+def _has_literal_password(url: str) -> bool:
+    found = [_PASSWORD.match(url), *_PASSWORD_OPTION.finditer(url)]
+    return any(match is not None and VARIABLE.sub("", match["password"]) for match in found)
+
+
+def _shown(name: str, known: Mapping[str, object] | Sequence[str] | set[str]) -> str:
+    """A name that nobody knows, and the one that may be meant."""
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f'"{name}"' + (f'; is "{near[0]}" meant?' if near else f"; known are {', '.join(sorted(known))}")

@@ -41,7 +41,7 @@ _DRIVERS = {
 }
 
 # The rows that are fetched at a time: as many as come to so many bytes, if they are like those before them.
-_FIRST_ROWS, _MOST_ROWS = 500, 5_000
+_FIRST_ROWS, _MOST_ROWS = 50, 5_000
 _FETCH_BYTES = 4 * 1024 * 1024
 
 # The column of the rows as JSON in the tables that are handed on, beside columns named after fields.

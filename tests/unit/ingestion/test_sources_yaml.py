@@ -1,0 +1,179 @@
+"""The configuration of sources: what it says, and what it says of its errors."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ingestion.__main__ import main
+from ingestion.home import Home
+from ingestion.sources import DatabaseSource, SourcesError, load_sources
+
+WHOLE = """\
+study:
+  events: &app
+    kind: database
+    url: postgresql://daybook:${APP_PASSWORD}@db.example:5432/app?sslmode=require
+    table: public.study_events
+    received_at: received_at
+    from: 2026-01-05
+    key: [event_id]
+    columns: {properties: payload}
+    ignore: [id]
+    grace_minutes: 30
+    recheck_days: 3
+    connect_timeout: 5
+    statement_timeout: 60
+    retries: 0
+  topics:
+    kind: database
+    url: ${APP_URL}
+    query: |
+      select * from topics;
+  questions:
+    kind: files
+textbook:
+  events:
+    <<: *app
+    table: textbook_events
+    columns: {}
+"""
+
+
+def told(home: Home, text: str) -> list[str]:
+    """What is said of a configuration."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.sources.write_text(text)
+    with pytest.raises(SourcesError) as error:
+        load_sources(home)
+    return str(error.value).splitlines()
+
+
+def option(home: Home, line: str, lacking: str = "") -> list[str]:
+    """What is said of one stream with a line more, and without the lines of an option; that line is the 9th or 8th."""
+    lines = [
+        "study:",
+        "  events:",
+        "    kind: database",
+        "    url: ${APP_URL}",
+        "    table: study_events",
+        "    received_at: received_at",
+        "    from: 2026-01-05",
+    ]
+    return told(home, "\n".join([*(kept for kept in lines if not lacking or lacking not in kept), f"    {line}"]))
+
+
+def test_says_where_each_stream_is_read(home: Home) -> None:
+    home.root.mkdir(parents=True)
+    home.sources.write_text(WHOLE)
+    found = load_sources(home).databases
+    assert sorted(found) == [("study", "events"), ("study", "topics"), ("textbook", "events")]
+    assert found["study", "events"] == DatabaseSource(
+        url="postgresql://daybook:${APP_PASSWORD}@db.example:5432/app?sslmode=require",
+        table="public.study_events",
+        received_at="received_at",
+        first=date(2026, 1, 5),
+        key=("event_id",),
+        columns=(("properties", "payload"),),
+        ignore=("id",),
+        grace_minutes=30,
+        recheck_days=3,
+        connect_timeout=5,
+        statement_timeout=60,
+        retries=0,
+    )
+    assert found["study", "topics"] == DatabaseSource("${APP_URL}", query="select * from topics")
+    assert found["textbook", "events"].statement_timeout == 60
+
+
+def test_without_a_file_every_stream_comes_in_files(home: Home) -> None:
+    assert not load_sources(home).databases
+
+
+def test_the_environment_may_name_another_file(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBOOK_SOURCES", str(tmp_path / "elsewhere.yaml"))
+    with pytest.raises(SourcesError, match=r"elsewhere\.yaml: no such file, and DAYBOOK_SOURCES names it"):
+        load_sources(home)
+    (tmp_path / "elsewhere.yaml").write_text(WHOLE)
+    assert len(load_sources(home).databases) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("tabel: x", '8: study.events: unknown option "tabel"; is "table" meant?'),
+        ("query: select 1", "2: study.events: needs one of table and query"),
+        ("retries: many", "8: study.events: retries must be a whole number"),
+        ("retries: -1", "8: study.events: retries must be 0 or more"),
+        ("connect_timeout: 0", "8: study.events: connect_timeout must be 1 or more"),
+        ("connect_timeout: true", "8: study.events: connect_timeout must be a whole number"),
+        ("key: event_id", "8: study.events: key must be a list of names"),
+        ("columns: [id]", "8: study.events: columns must be a mapping of fields to columns"),
+        ("columns: {evnt_id: id}", '8: study.events: events has no field "evnt_id"; is "event_id" meant?'),
+        ("table: other", "3: study.events: table is given twice"),
+    ],
+)
+def test_an_error_names_its_line(home: Home, line: str, expected: str) -> None:
+    assert option(home, line) == [f"sources.yaml:{expected}"]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "expected"),
+    [
+        ("kind", "study.events: kind is missing"),
+        ("url", "study.events: url is missing"),
+        ("table", "study.events: needs one of table and query"),
+        ("from", "study.events: from is missing: the first extract date"),
+    ],
+)
+def test_what_is_missing_is_told_at_the_stream(home: Home, lacking: str, expected: str) -> None:
+    assert f"sources.yaml:2: {expected}" in option(home, "retries: 1", lacking)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://daybook:geheim@db/app", "a password stands in the url; name an environment variable"),
+        ("postgresql://daybook:ge${X}heim@db/app", "a password stands in the url; name an environment variable"),
+        ("postgresql://db/app?password=geheim", "a password stands in the url; name an environment variable"),
+        ("postgresql://db/app?sslPassword=geheim", "a password stands in the url; name an environment variable"),
+        ("oracle://db/app", "the url must begin with postgresql://, mysql://, mariadb://, sqlite://"),
+        ("postgresql://daybook:${1X}@db/app", "a variable in the url is written ${NAME}"),
+    ],
+)
+def test_a_secret_in_the_url_is_refused_and_not_told(home: Home, url: str, expected: str) -> None:
+    lines = option(home, f'url: "{url}"', "url")
+    assert any(line.startswith(f"sources.yaml:7: study.events: {expected}") for line in lines)
+    assert not any("geheim" in line for line in lines)
+
+
+def test_every_error_is_told(home: Home) -> None:
+    assert told(home, "stdy: {}\nstudy:\n  evnts: {kind: files}\n  topics: {kind: s3}\nassessment: 5\n") == [
+        'sources.yaml:1: no system is called "stdy"; is "study" meant?',
+        'sources.yaml:3: study has no stream "evnts"; is "events" meant?',
+        "sources.yaml:4: study.topics: kind is 's3'; it can be database or files",
+        "sources.yaml:5: assessment: expected a mapping",
+    ]
+
+
+@pytest.mark.parametrize("text", ["study: [", "- study", "study: {events: {kind: *x}}", "? [a]\n: b", "\t"])
+def test_what_is_no_such_yaml_is_told_with_its_line(home: Home, text: str) -> None:
+    assert told(home, text)[0].startswith("sources.yaml:1: ")
+
+
+def test_bytes_that_are_no_text(home: Home) -> None:
+    home.root.mkdir(parents=True)
+    home.sources.write_bytes(b"study: \xff")
+    with pytest.raises(SourcesError, match="not valid UTF-8"):
+        load_sources(home)
+
+
+def test_a_command_says_it_before_anything_is_done(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
+    told(home, "stdy: {}")
+    assert main(["status"]) == 2
+    assert capsys.readouterr().err == 'sources.yaml:1: no system is called "stdy"; is "study" meant?\n'

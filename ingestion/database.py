@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -124,19 +123,20 @@ class Window:
     def __init__(
         self, con: sa.Connection, dialect: _Dialect, source: DatabaseSource, stream: Stream, day: date, name: str
     ) -> None:
-        """Nothing is asked yet."""
+        """Ask for the columns. Raises DatabaseError where the configuration names others."""
         self._con = con
         self._dialect = dialect
         self._source = source
         self._stream = stream
         self._day = day
         self.name = name
+        self.columns = self._described()
 
     def count(self) -> int:
         """How many rows the database says it has."""
         query = f"select count(*) from {self.relation} where {self._condition}"
-        [(rows,)] = self._con.exec_driver_sql(query).fetchall()
-        return int(rows)
+        rows: int = self._con.exec_driver_sql(query).scalar_one()
+        return rows
 
     def rows(self) -> Iterator[pa.Table]:
         """The rows, in their order, a few at a time.
@@ -150,9 +150,35 @@ class Window:
         """One row by its place in the order, the first is 1."""
         yield from self._read(f"{self._dialect.query(self)} limit 1 offset {number - 1}")
 
-    @cached_property
-    def columns(self) -> list[Column]:
-        """The columns that are read. Raises DatabaseError where the configuration names others."""
+    @property
+    def relation(self) -> str:
+        """The table or query, in SQL, called w."""
+        if self._source.query:
+            return f"({self._source.query}\n) as w"  # it may end with a comment
+        return f"{'.'.join(map(self.named, (self._source.table or '').split('.')))} as w"
+
+    @property
+    def clauses(self) -> str:
+        """Which rows, and in which order: that of their receive time, and then of what tells them apart."""
+        identity = [column.name for field in self._stream.identity for column in self.columns if column.field == field]
+        received_at = [self._source.received_at] if self._source.received_at else []
+        order = ", ".join(f"w.{self.named(name)}" for name in [*received_at, *(self._source.key or identity)])
+        return f"where {self._condition}" + (f" order by {order}" if order else "")
+
+    def named(self, name: str) -> str:
+        """A name in the database's SQL."""
+        return str(self._con.dialect.identifier_preparer.quote_identifier(name))
+
+    @property
+    def _condition(self) -> str:
+        if self._source.received_at is None:
+            return "1 = 1"
+        received_at = f"w.{self.named(self._source.received_at)}"
+        # A date is its midnight in the time zone of the session, which is UTC.
+        return f"{received_at} >= '{self._day}' and {received_at} < '{self._day + timedelta(days=1)}'"
+
+    def _described(self) -> list[Column]:
+        """The columns that are read."""
         source, stream = self._source, self._stream
         described = self._con.exec_driver_sql(f"select * from {self.relation} where 1 = 0")
         names = list(described.keys())
@@ -182,33 +208,6 @@ class Window:
         if fault is not None:
             raise DatabaseError(f"{self.name}: {fault}")
         return found
-
-    @property
-    def relation(self) -> str:
-        """The table or query, in SQL, called w."""
-        if self._source.query:
-            return f"({self._source.query}) as w"
-        return f"{'.'.join(map(self.named, (self._source.table or '').split('.')))} as w"
-
-    @property
-    def clauses(self) -> str:
-        """Which rows, and in which order: that of their receive time, and then of what tells them apart."""
-        identity = [column.name for field in self._stream.identity for column in self.columns if column.field == field]
-        received_at = [self._source.received_at] if self._source.received_at else []
-        order = ", ".join(f"w.{self.named(name)}" for name in [*received_at, *(self._source.key or identity)])
-        return f"where {self._condition}" + (f" order by {order}" if order else "")
-
-    def named(self, name: str) -> str:
-        """A name in the database's SQL."""
-        return str(self._con.dialect.identifier_preparer.quote_identifier(name))
-
-    @property
-    def _condition(self) -> str:
-        if self._source.received_at is None:
-            return "1 = 1"
-        received_at = f"w.{self.named(self._source.received_at)}"
-        # A date is its midnight in the time zone of the session, which is UTC.
-        return f"{received_at} >= '{self._day}' and {received_at} < '{self._day + timedelta(days=1)}'"
 
     def _read(self, query: str) -> Iterator[pa.Table]:
         cells = [column.field for column in self.columns if column.may_hold_json]

@@ -239,8 +239,8 @@ class Loader:
         if extract.database is None:
             return self._judge_files(con, extract, progress)
         try:
-            read = retrying(extract.database)
-            return read(self._judge_window, con, extract, extract.database, progress)
+            judged: _Judged = retrying(extract.database)(self._judge_window, con, extract, extract.database, progress)
+            return judged
         except (DatabaseError, UnreadableFile) as error:
             raise ExtractError(f"{extract}: {error}") from error
         except ExtractError:

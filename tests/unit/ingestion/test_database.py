@@ -1,0 +1,740 @@
+"""Streams in a database: in a real PostgreSQL, and in SQLite by the way that any other database is read."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from psycopg import sql
+
+from ingestion import lake, ledger
+from ingestion.__main__ import main
+from ingestion.database import DatabaseError, Window, window
+from ingestion.extracts import Extract, ExtractError, discover
+from ingestion.home import Home
+from ingestion.lake import Lake, attach_lake, find_stream
+from ingestion.ledger import Load
+from ingestion.load import Loader, pending
+from ingestion.sources import load_sources
+from tests import postgres
+from tests.unit.ingestion.conftest import USERS, Put, Query, event, load_all, ndjson
+
+pytestmark = pytest.mark.skipif(postgres.why_missing() is not None, reason=postgres.why_missing() or "")
+
+EVENTS = find_stream("study", "events")
+# A table of each kind, as an application may have it.
+TABLES = """
+create table study_events (
+    id bigserial primary key, received_at timestamptz not null,
+    event_id uuid, event_type text, event_ts timestamptz, user_id uuid, session_id uuid, client_ts timestamp,
+    material_id uuid, chunk_id uuid, topic_id uuid, question_id uuid, properties jsonb
+);
+create index on study_events (received_at)
+"""
+NAMES = [
+    *("event_id", "event_type", "event_ts", "user_id", "session_id", "client_ts", "material_id", "chunk_id"),
+    *("topic_id", "question_id", "properties"),
+]
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+FIRST, SECOND = today() - timedelta(days=2), today() - timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[postgres.Server]:
+    with postgres.server() as server:
+        yield server
+
+
+_databases = itertools.count(1)
+
+
+class Database:
+    """A database of one test."""
+
+    def __init__(self, server: postgres.Server, home: Home) -> None:
+        self.server = server
+        self.home = home
+        self.name = f"test_{next(_databases)}"
+        server.execute(f"create database {self.name}")
+        self.execute(TABLES)
+
+    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
+        return self.server.execute(*statements, database=self.name)
+
+    def put(self, rows: list[dict[str, Any]], received: str, table: str = "study_events") -> None:
+        """Insert rows, all received at one instant."""
+        with self.server.connect(self.name) as con:
+            for row in rows:
+                values = {"received_at": received, **row}
+                names = sql.SQL(", ").join(map(sql.Identifier, values))
+                marks = sql.SQL(", ").join(map(sql.Placeholder, values))
+                texts = {name: json.dumps(v) if isinstance(v, dict | list) else v for name, v in values.items()}
+                con.execute(sql.SQL(f"insert into {table} ({{}}) values ({{}})").format(names, marks), texts)
+
+    def configure(self, **options: Any) -> None:
+        """Say that `study.events` is read from the table."""
+        self.streams({"study": {"events": options}})
+
+    def streams(self, systems: dict[str, dict[str, dict[str, Any]]]) -> None:
+        usual = {
+            "kind": "database",
+            "url": f"postgresql://postgres:${{APP_PASSWORD}}@127.0.0.1:{self.server.port}/{self.name}",
+            "table": "public.study_events",
+            "received_at": "received_at",
+            "from": str(FIRST),
+            "ignore": ["id"],
+            "grace_minutes": 0,
+        }
+        self.home.root.mkdir(parents=True, exist_ok=True)
+        written = {
+            system: {
+                stream: {name: value for name, value in (usual | options).items() if value is not ...}
+                for stream, options in streams.items()
+            }
+            for system, streams in systems.items()
+        }
+        # Texts in quotes, dates not: JSON is YAML.
+        text = json.dumps(written, indent=1).replace(f'"from": "{FIRST}"', f'"from": {FIRST}')
+        self.home.sources.write_text(text)
+
+
+@pytest.fixture
+def database(running: postgres.Server, home: Home, monkeypatch: pytest.MonkeyPatch) -> Database:
+    monkeypatch.setenv("APP_PASSWORD", postgres.PASSWORD)
+    made = Database(running, home)
+    made.configure()
+    return made
+
+
+def outcomes(home: Home, **options: Any) -> dict[str, Load | str]:
+    """Load what is pending; a failure as its message."""
+    with Loader(home) as loader:
+        found = list(loader.load_all(pending(home), **options))
+    return {str(extract): str(outcome) if isinstance(outcome, ExtractError) else outcome for extract, outcome in found}
+
+
+def failure(home: Home) -> str:
+    """The one message of all failures, which name the first date."""
+    [told, *_] = [outcome for outcome in outcomes(home).values() if isinstance(outcome, str)]
+    return told
+
+
+def documents(home: Home, day: date = FIRST) -> list[dict[str, Any]]:
+    """The rows of a date of `study.events` as the database spells them."""
+    source = load_sources(home).databases["study", "events"]
+    with window(source, EVENTS, day) as opened:
+        return [json.loads(doc) for table in opened.rows() for doc in table["doc"].to_pylist()]
+
+
+def at(hour: int) -> str:
+    return f"{FIRST} {hour:02d}:00:00Z"
+
+
+# The same rows
+
+
+def test_rows_of_a_table_are_what_they_are_in_files(
+    database: Database, home: Home, put: Put, query: Query, tmp_path: Path
+) -> None:
+    """Two dates of valid, repeated and broken rows: the lake holds the same of both ways, and so does the ledger."""
+    rows = [event(n, user=n % 3, client_ts="2025-01-02T10:00:00.25Z") for n in range(20)]
+    rows += [event(3), event(4, properties={"topic_name": "other"}), event(21, event_type="nope")]
+    rows += [event(22, topic_id=...), event(23, properties={"topic_level": "x" * 5000}), event(24, user_id=...)]
+    rows += [event(25, event_ts="1999-01-01T00:00:00Z"), event(26, properties={"a": [1, 2.50, None], "ü": "é"})]
+    for day, part in ((FIRST, rows[::2]), (SECOND, rows[1::2])):
+        for number, row in enumerate(part):
+            database.put([row], f"{day} 00:00:{number:02d}Z")
+    other = Home(tmp_path / "files")
+    for day, part in ((FIRST, rows[::2]), (SECOND, rows[1::2])):
+        path = other.landing / "study" / str(day) / "events.ndjson"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(ndjson(*part))
+    held = []
+    for where in (home, other):
+        assert all(isinstance(outcome, Load) for outcome in outcomes(where).values())
+        assert ledger.verify(where) == []
+        with duckdb.connect() as con:
+            attach_lake(con, where)
+            kept = "* exclude (load_id, source_file)"
+            held.append(
+                [
+                    con.execute(f"select {kept} from lake.raw.study_events order by all").fetchall(),
+                    con.execute(
+                        "select * exclude (load_id, source_file, raw) from lake.raw.quarantine order by all"
+                    ).fetchall(),
+                    con.execute(
+                        "select * exclude (load_id, loaded_at, bytes, file_set, rows_at_source)"
+                        " from lake.raw.loads order by all"
+                    ).fetchall(),
+                ]
+            )
+    assert held[0] == held[1]
+    assert {len(part) for part in held[0][:2]} == {23, 5}
+    assert query("select extract_date, rows_read, rows_at_source from lake.raw.loads order by 1") == [
+        (FIRST, 14, 14),
+        (SECOND, 14, 14),
+    ]
+    assert query("select distinct source_file from lake.raw.study_events") == [("postgresql:public.study_events",)]
+
+
+def test_streams_of_every_kind(database: Database, home: Home, query: Query) -> None:
+    """Batches, whose receive time is a field of theirs; other names of columns; a query; a snapshot without times."""
+    session, question = "30000000-0000-4000-8000-000000000001", "40000000-0000-4000-8000-000000000001"
+    database.execute(
+        "create table client_batches (batch_id int, source text, user_id text, received_at timestamptz, events json)",
+        'create table "Textbook" ("At" timestamp, id text, kind text, happened timestamptz, data jsonb)',
+        "create table topics (topic_id uuid, name text, level text, parent_topic_id uuid, updated date)",
+        "create table asked (id uuid, position int, test uuid, created date)",
+    )
+    events = [
+        {"event_type": "NAVIGATE_NEXT", "client_ts": "2025-01-02T10:00:00Z", "session_id": session, "seq": seq}
+        for seq in (1, 2)
+    ]
+    batch = {"batch_id": 1, "source": "web", "user_id": USERS[0], "events": events}
+    database.put([batch, {**batch, "events": []}], at(10), "client_batches")
+    database.execute(
+        f"""insert into "Textbook" values ('{FIRST} 10:00', 'e-1', 'chapter_visit', '{FIRST} 09:00+00',
+            '{{"user_id": "u-1", "chapter_id": "c-1"}}')""",
+        f"insert into topics values ('{session}', 'fractions', '1', null, null)",
+        f"insert into asked values ('{question}', 3, '{session}', '{FIRST}')",
+    )
+    snapshot = {"received_at": ..., "from": ..., "ignore": ["updated"]}
+    database.streams(
+        {
+            "assessment": {
+                "batches": {"table": "client_batches", "ignore": ["batch_id"]},
+                "session_questions": {
+                    "table": ...,
+                    "query": "select id as question_id, position, test as session_id, created from asked -- all::of it",
+                    "received_at": "created",
+                    "ignore": ["created"],
+                },
+            },
+            "textbook": {
+                "events": {
+                    "table": "Textbook",
+                    "received_at": "At",
+                    "columns": {"event_id": "id", "event_type": "kind", "timestamp": "happened", "payload": "data"},
+                    "ignore": [],
+                }
+            },
+            "study": {"topics": {"table": "topics", **snapshot}},
+        }
+    )
+    found = outcomes(home)
+    assert {place: (load.rows_read, load.rows_accepted, load.drift) for place, load in found.items()} == {
+        f"assessment/{FIRST}/batches": (2, 2, ()),
+        f"assessment/{FIRST}/session_questions": (1, 1, ()),
+        f"textbook/{FIRST}/events": (1, 1, ()),
+        f"study/{SECOND}/topics": (1, 1, ()),
+        **{
+            f"{name[0]}/{SECOND}/{name[1]}": (0, 0, ())
+            for name in (("assessment", "batches"), ("assessment", "session_questions"), ("textbook", "events"))
+        },
+    }
+    assert query("select received_at, seq, batch_index from lake.raw.assessment_batches order by seq") == [
+        (datetime.fromisoformat(f"{FIRST}T10:00:00"), 1, 0),
+        (datetime.fromisoformat(f"{FIRST}T10:00:00"), 2, 1),
+    ]
+    assert query("select event_id, timestamp from lake.raw.textbook_events") == [
+        ("e-1", datetime.fromisoformat(f"{FIRST}T09:00:00"))
+    ]
+    assert query("select stream, rows_at_source from lake.raw.loads where rows_at_source > 0 order by 1") == [
+        ("batches", 2),
+        ("events", 1),
+        ("session_questions", 1),
+        ("topics", 1),
+    ]
+    assert ledger.verify(home) == []
+
+
+# How values arrive
+
+
+def test_values_are_spelled_exactly(database: Database, home: Home) -> None:
+    """Numbers to the last digit, times in UTC whatever zone the role has, JSON as JSON, also where a text holds it."""
+    database.execute(
+        """create table kinds (
+            received_at timestamptz, event_id uuid, event_ts timestamp, client_ts timestamptz, big bigint,
+            exact numeric, nothing numeric, half float8, odd float8, yes bool, days date, list int[], code char(3),
+            j json, b jsonb, properties text, empty text)""",
+        f"""insert into kinds values (
+            '{FIRST} 10:00+00', '10000000-0000-4000-8000-00000000000A', '2025-01-02 03:04:05.678901',
+            '2025-01-02 03:04:05+02', 9007199254740993, 12345678901234567890.000100, 'NaN', 0.1, 'Infinity', true,
+            '2025-01-02', '{{1,2}}', 'ab', '{{"a":1.50 , "b":null}}', '{{"a": 1.50}}', '{{"x": [1, 2.50]}}', null)""",
+        f"alter role postgres in database {database.name} set timezone = 'Pacific/Auckland'",
+        f"alter role postgres in database {database.name} set datestyle = 'German'",
+        f"alter role postgres in database {database.name} set extra_float_digits = -15",
+    )
+    database.configure(table="kinds")
+    source = load_sources(home).databases["study", "events"]
+    with window(source, EVENTS, FIRST) as opened:
+        [table] = opened.rows()
+    [doc] = table["doc"].to_pylist()
+    assert json.loads(doc, parse_float=str, parse_int=str, parse_constant=str) == {
+        "event_id": "10000000-0000-4000-8000-00000000000a",
+        "event_ts": "2025-01-02T03:04:05.678901",
+        "client_ts": "2025-01-02T01:04:05+00:00",
+        "big": "9007199254740993",
+        "exact": "12345678901234567890.000100",
+        "nothing": "NaN",
+        "half": "0.1",
+        "odd": "Infinity",
+        "yes": True,
+        "days": "2025-01-02",
+        "list": ["1", "2"],
+        "code": "ab ",
+        "j": {"a": "1.50", "b": None},
+        "b": {"a": "1.50"},
+        "empty": None,
+    }
+    assert table["properties"].to_pylist() == ['{"x": [1, 2.50]}']
+
+
+def test_a_text_that_holds_json_is_json_and_any_other_is_none(database: Database, home: Home, query: Query) -> None:
+    database.execute("alter table study_events alter properties type text using null")
+    database.put([event(1), event(2, properties="no JSON"), event(3, properties='{"topic_name": NaN}')], at(10))
+    assert outcomes(home)[f"study/{FIRST}/events"].rejected == {"invalid_field": 2}
+    assert query("select payload from lake.raw.study_events") == [('{"topic_name":"fractions"}',)]
+
+
+def test_bytes_are_refused_and_can_be_ignored(database: Database, home: Home) -> None:
+    database.execute("alter table study_events add photo bytea")
+    assert "the column photo is bytea, which is no JSON; ignore it, or read a query" in failure(home)
+    database.configure(ignore=["id", "photo"])
+    assert documents(home) == []
+
+
+def test_a_column_that_the_contract_does_not_know_is_drift(database: Database, home: Home, query: Query) -> None:
+    """An application that adds a column breaks nothing: it joins the payload, and is told. Null is absent."""
+    database.put([event(1)], at(10))
+    assert outcomes(home)[f"study/{FIRST}/events"].drift == ()
+    database.execute("alter table study_events add colour text")
+    database.put([event(2, colour="red"), event(3)], f"{SECOND} 10:00Z")
+    database.put([event(4)], at(11))
+    found = outcomes(home)
+    assert [(d.field, d.kind, d.rows) for d in found[f"study/{SECOND}/events"].drift] == [
+        ("colour", "unknown_field", 1)
+    ]
+    assert found[f"study/{FIRST}/events"].drift == ()
+    assert query("select payload from lake.raw.study_events where payload like '%colour%'") == [
+        ('{"colour":"red","topic_name":"fractions"}',)
+    ]
+
+
+# Dates
+
+
+def test_a_date_is_its_half_open_window_in_utc(database: Database, home: Home, query: Query) -> None:
+    database.execute(f"alter role postgres in database {database.name} set timezone = 'America/New_York'")
+    instants = [f"{FIRST} 00:00Z", f"{SECOND} 00:00Z", f"{today()} 00:00Z", f"{FIRST - timedelta(days=1)} 23:59:59Z"]
+    for number, instant in enumerate([*instants, f"{FIRST} 23:59:59.999999Z"], 1):
+        database.put([event(number)], instant)
+    outcomes(home)
+    rows = "select extract_date, source_line, right(event_id, 1) from lake.raw.study_events order by all"
+    assert query(rows) == [(FIRST, 1, "1"), (FIRST, 2, "5"), (SECOND, 1, "2")]
+
+
+def test_dates_begin_with_the_first_and_end_with_the_newest_that_is_over(database: Database, home: Home) -> None:
+    def dates(now: str) -> list[date]:
+        return [found.extract_date for found in discover(home, datetime.fromisoformat(now)).extracts]
+
+    database.configure(grace_minutes=15)
+    after = FIRST + timedelta(days=1)
+    assert dates(f"{FIRST}T23:59:59+00:00") == []
+    assert dates(f"{after}T00:14:59+00:00") == []
+    assert dates(f"{after}T00:15:00+00:00") == [FIRST]
+    assert dates(f"{after}T13:15:00+13:00") == [FIRST]
+    assert dates(f"{after + timedelta(days=1)}T00:15:00+00:00") == [FIRST, after]
+    database.streams({"study": {"topics": {"received_at": ..., "from": ..., "table": "topics"}}})
+    assert dates("2030-05-05T12:00:00+00:00") == [date(2030, 5, 4)]  # a table as it is: the newest date alone
+
+
+def test_rows_of_one_receive_time_come_by_their_identity_or_the_key(database: Database, home: Home) -> None:
+    database.put([event(3), event(1), event(2)], at(10))
+    assert [row["event_id"][-1] for row in documents(home)] == ["1", "2", "3"]
+    database.configure(key=["id"])
+    assert [row["event_id"][-1] for row in documents(home)] == ["3", "1", "2"]
+
+
+def test_a_date_whose_count_differs_is_loaded_again(database: Database, home: Home) -> None:
+    """Of the newest dates the rows are counted again, and only where that is asked for."""
+    database.put([event(1)], at(10))
+    outcomes(home)
+    assert pending(home) == []
+    database.put([event(2)], at(10))
+    assert [str(found) for found in pending(home)] == [f"study/{FIRST}/events"]
+    assert pending(home, stream=("study", "topics")) == []
+    assert pending(home, ask_databases=False) == []
+    database.configure(recheck_days=1)  # the newest date alone
+    assert pending(home) == []
+    database.configure(recheck_days=2)
+    assert outcomes(home)[f"study/{FIRST}/events"].rows_read == 2
+    assert pending(home) == []
+    database.execute("delete from study_events")
+    assert outcomes(home)[f"study/{FIRST}/events"].rows_read == 0
+
+
+def test_files_of_such_a_stream_are_told_and_not_read(database: Database, home: Home, put: Put) -> None:
+    put(f"study/{FIRST}/events.ndjson", ndjson(event(1)))
+    put(f"study/{SECOND}/events-2.csv", b"event_id\n")
+    put(f"study/{FIRST}/topics.ndjson", b"{}\n")
+    found = discover(home)
+    assert [str(extract) for extract in found.extracts] == [
+        f"study/{FIRST}/events",
+        f"study/{FIRST}/topics",
+        f"study/{SECOND}/events",
+    ]
+    assert found.warnings == [
+        "study/*/events*: 2 files, but sources.yaml says that study.events is read from a database; ignored"
+    ]
+
+
+# What goes wrong
+
+
+def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.readers._PIECE_ROWS", 200)
+    monkeypatch.setattr("ingestion.database._MOST_ROWS", 100)
+
+
+def many(database: Database, rows: int) -> None:
+    database.execute(
+        f"""insert into study_events (received_at, event_id, event_type, event_ts, user_id, topic_id, properties)
+        select '{FIRST} 00:00Z'::timestamptz + n * interval '1 millisecond',
+            ('10000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'topic_explored', '{FIRST}',
+            '{USERS[0]}', '20000000-0000-4000-8000-000000000001', jsonb_build_object('topic_name', 'n ' || n)
+        from generate_series(1, {rows}) as n"""
+    )
+
+
+def test_a_connection_that_is_killed_in_mid_read_costs_no_row_and_counts_none_twice(
+    database: Database, home: Home, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_small_pieces(monkeypatch)
+    many(database, 3000)
+    killed: list[int] = []
+
+    def kill(extract: Extract, rows: int) -> None:
+        if extract.extract_date == FIRST and rows >= 1000 and not killed:
+            [(count,)] = database.execute(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                f" where application_name = 'daybook' and datname = '{database.name}'"
+            )
+            killed.append(count)
+
+    found = outcomes(home, progress=kill)
+    assert killed
+    assert killed[0] >= 1
+    assert found[f"study/{FIRST}/events"].rows_read == 3000
+    assert query("select count(*), count(distinct event_id), max(source_line) from lake.raw.study_events") == [
+        (3000, 3000, 3000)
+    ]
+    assert query("select count(*) from lake.raw.failed_loads") == [(0,)]
+    assert ledger.verify(home) == []
+
+
+def test_rows_that_come_and_go_while_a_date_is_read_are_none_of_it(
+    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One snapshot: what is counted is what is read."""
+    in_small_pieces(monkeypatch)
+    many(database, 1000)
+    changed: list[int] = []
+
+    def change(extract: Extract, rows: int) -> None:
+        if extract.extract_date == FIRST and not changed:
+            changed.append(rows)
+            database.execute("delete from study_events where id > 500")
+            database.put([event(1_000_000)], at(10))
+
+    load = outcomes(home, progress=change)[f"study/{FIRST}/events"]
+    assert changed[0] < 1000
+    assert (load.rows_read, load.rows_at_source) == (1000, 1000)
+    assert outcomes(home)[f"study/{FIRST}/events"].rows_read == 501
+
+
+def test_a_server_that_is_down_for_a_moment_is_waited_for(
+    running: postgres.Server, database: Database, home: Home
+) -> None:
+    database.put([event(1)], at(10))
+    waiting = pending(home)
+    running.stop()
+    again = threading.Timer(0.5, running.start)
+    again.start()
+    try:
+        with Loader(home, engines=1) as loader:
+            assert [outcome.rows_read for _, outcome in loader.load_all(waiting) if isinstance(outcome, Load)] == [1, 0]
+    finally:
+        again.join()
+
+
+def test_a_slow_server_fails_its_stream_and_no_other(database: Database, home: Home, put: Put) -> None:
+    """The statement's time-out is no reason to try again: the next one would take as long."""
+    database.put([event(1)], at(10))
+    put(f"textbook/{FIRST}/events.ndjson", b"")
+    database.configure(table=..., query="select e.* from study_events e, pg_sleep(5)", statement_timeout=1)
+    started = time.monotonic()
+    found = outcomes(home)
+    assert time.monotonic() - started < 5
+    assert found[f"study/{FIRST}/events"] == (
+        f"study/{FIRST}/events: postgresql:query: canceling statement due to statement timeout;"
+        " statement_timeout is 1 s"
+    )
+    assert isinstance(found[f"textbook/{FIRST}/events"], Load)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"table": "nowhere"}, 'postgresql:nowhere: relation "nowhere" does not exist'),
+        ({"received_at": "received"}, "there is no column received; there are id, received_at, event_id"),
+        ({"columns": {"event_id": "nr"}}, "there is no column nr; there are id"),
+        ({"columns": {"event_id": "id"}, "ignore": []}, "two columns hold the field event_id; ignore names those"),
+        ({"received_at": "properties"}, "received_at: the column properties is no date and no timestamp"),
+        ({"table": ..., "query": "select 1 from"}, "postgresql:query: syntax error at or near"),
+        ({"table": "secrets"}, "postgresql:secrets: permission denied for table secrets"),
+        ({"url": "postgresql://nobody:${APP_PASSWORD}@127.0.0.1:{port}/{name}"}, "password authentication failed"),
+        (
+            {"url": "postgresql://postgres:${APP_PASSWORD}@127.0.0.1:{port}/nowhere"},
+            'database "nowhere" does not exist',
+        ),
+        ({"url": "${APP_URL}"}, "the environment variable APP_URL is not set"),
+        ({"url": "${APP_PASSWORD}"}, "the url cannot be read as one"),
+    ],
+)
+def test_what_will_not_pass_by_itself_is_told_at_once(
+    database: Database, home: Home, options: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One attempt, and a message that names stream, date and cause, but neither a password nor a value."""
+    attempts: list[date] = []
+
+    def counted(source: Any, stream: Any, day: date) -> Any:
+        attempts.append(day)
+        return window(source, stream, day)
+
+    monkeypatch.setattr("ingestion.load.window", counted)
+    database.execute("drop role if exists reader", "create role reader login password 'reader'")
+    database.execute("create table secrets (id int, received_at timestamptz)")
+    if options.get("table") == "secrets":
+        monkeypatch.setenv("APP_PASSWORD", "reader")
+        options = {**options, "url": "postgresql://reader:${APP_PASSWORD}@127.0.0.1:{port}/{name}"}
+    if "url" in options:
+        where = {"{port}": str(database.server.port), "{name}": database.name}
+        url = options["url"]
+        for mark, text in where.items():
+            url = url.replace(mark, text)
+        options = {**options, "url": url}
+    database.configure(**options)
+    database.put([event(1, properties={"topic_name": "geheim"})], at(10))
+    found = outcomes(home)
+    assert sorted(attempts) == [FIRST, SECOND]
+    message = found[f"study/{FIRST}/events"]
+    assert isinstance(message, str)
+    assert message.startswith(f"study/{FIRST}/events: ")
+    assert told in message
+    assert "\n" not in message
+    assert postgres.PASSWORD not in message
+    assert "geheim" not in message
+    assert {failed.error for failed in ledger.failed_loads(home)} == set(found.values())
+
+
+def test_an_error_of_a_value_does_not_tell_the_value(database: Database, home: Home) -> None:
+    database.put([event(1, event_type="geheim")], at(10))
+    database.configure(table=..., query="select *, event_type::int as n from study_events")
+    assert failure(home) == f"study/{FIRST}/events: postgresql:query: invalid input syntax for type integer: …"
+
+
+def test_nothing_can_be_written_by_a_query(database: Database, home: Home) -> None:
+    database.execute(
+        "create function change() returns int language sql as 'insert into study_events (received_at) values (now())"
+        " returning 1'"
+    )
+    database.put([event(1)], at(10))
+    database.configure(table=..., query="select *, change() as n from study_events")
+    assert "cannot execute INSERT in a read-only transaction" in failure(home)
+
+
+def test_a_database_that_cannot_be_asked_is_pending_once(database: Database, home: Home) -> None:
+    """Looking for changed dates tells of it by one date that then fails to load; what was loaded stays."""
+    database.put([event(1)], at(10))
+    outcomes(home)
+    database.execute("alter table study_events rename to elsewhere")
+    assert [str(found) for found in pending(home)] == [f"study/{FIRST}/events"]
+    assert "does not exist" in failure(home)
+    assert ledger.active_loads(home)["study", "events", FIRST].rows_read == 1
+
+
+def test_the_ledger_tells_rows_that_did_not_come(database: Database, home: Home) -> None:
+    database.put([event(1), event(2)], at(10))
+    load = outcomes(home)[f"study/{FIRST}/events"]
+    assert isinstance(load, Load)
+    wrong = Load(**{**vars(load), "load_id": ledger.new_load_id(datetime.now(UTC)), "rows_at_source": 3})
+    with duckdb.connect() as con:
+        attach_lake(con, home)
+        one = f"from lake.raw.{{}} where load_id = '{load.load_id}'"
+        ledger.post(con, Lake(home), wrong, one.format("study_events"), one.format("quarantine"))
+    [found] = ledger.verify(home)
+    assert (found.extract_date, found.what, found.ledger, found.lake) == (FIRST, "rows_at_source", 3, 2)
+
+
+def test_a_load_is_refused_when_fewer_rows_come_than_were_counted(
+    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.put([event(1)], at(10))
+    monkeypatch.setattr(Window, "count", lambda self: 2)
+    assert failure(home) == f"study/{FIRST}/events: postgresql:public.study_events counts 2 rows, but 1 came"
+
+
+def test_a_ledger_from_before_it_counted_at_the_source(
+    database: Database, home: Home, put: Put, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lake that an earlier version wrote goes on."""
+    database.streams({})
+    put(f"study/{FIRST}/events.ndjson", ndjson(event(1)))
+    with monkeypatch.context() as earlier:
+        for name in ("LOAD_COLUMNS", "LEDGER_COLUMNS"):
+            columns = tuple(column for column in getattr(lake, name) if column[0] != "rows_at_source")
+            earlier.setattr(lake, name, columns)
+        load_all(home)
+    assert "rows_at_source" not in Lake(home).ledger.stored_columns()
+    database.configure()
+    assert [str(found) for found in pending(home)] == [f"study/{SECOND}/events"]
+    load_all(home)
+    counted = "select extract_date, rows_read, rows_at_source from lake.raw.loads order by all"
+    assert query(counted) == [(FIRST, 1, None), (SECOND, 0, 0)]
+    assert ledger.verify(home) == []
+
+
+# Large rows, and showing one
+
+
+def test_large_rows_are_fetched_few_at_a_time_and_the_too_long_cut(
+    database: Database, home: Home, query: Query
+) -> None:
+    database.execute("alter table study_events alter properties type json using null")
+    database.execute(
+        f"""insert into study_events (received_at, event_id, event_type, event_ts, user_id, topic_id, properties)
+        select '{FIRST} 00:00Z'::timestamptz + n * interval '1 second',
+            ('10000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'topic_explored', '{FIRST}', '{USERS[0]}',
+            '20000000-0000-4000-8000-000000000001', json_build_object('x', repeat('x', 400000))
+        from generate_series(1, 200) as n"""
+    )
+    source = load_sources(home).databases["study", "events"]
+    with window(source, EVENTS, FIRST) as opened:
+        sizes = [(len(table), table.nbytes) for table in opened.rows()]
+    assert sum(rows for rows, _ in sizes) == 200
+    assert all(size < 8 * 1024 * 1024 for _, size in sizes[1:])
+    database.execute("delete from study_events where id > 2")
+    database.execute("update study_events set properties = json_build_object('x', repeat('x', 17000000)) where id = 1")
+    outcomes(home)
+    assert query("select source_line, reason, length(raw) from lake.raw.quarantine order by 1") == [
+        (1, "malformed", 16 * 1024 * 1024 + 1),
+        (2, "payload_too_large", query("select max(length(raw)) from lake.raw.quarantine where source_line = 2")[0][0]),
+    ]
+
+
+def test_show_fetches_the_row_by_its_place_in_the_window(
+    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
+    for number in (1, 2, 3):
+        database.put([event(number)], at(10 + number))
+    outcomes(home)
+    place = f"study/{FIRST}/postgresql:public.study_events"
+    assert main(["show", place, "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["event_id"] == event(2)["event_id"]
+    assert main(["show", place, "4"]) == 1
+    assert capsys.readouterr().err == f"{place}: there is no row 4\n"
+    database.put([event(4)], at(1))
+    assert main(["show", place, "2"]) == 1
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["event_id"] == event(1)["event_id"]
+    assert f"{place}: 4 rows now, and 3 when load " in shown.err
+    assert main(["show", f"study/{FIRST}/postgresql:elsewhere", "1"]) == 1
+    assert "not the name of an extract's file" in capsys.readouterr().err
+
+
+def test_status_and_withdraw_know_of_dates_in_a_database(
+    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
+    database.put([event(1)], at(10))
+    assert main(["status"]) == 0
+    assert f"new or changed: 2 extracts\n  study/{FIRST}/events\n" in capsys.readouterr().out
+    assert main(["load"]) == 0
+    assert "2 extracts loaded, 0 failed; 1 row read" in capsys.readouterr().out
+    assert main(["withdraw", "study", str(FIRST)]) == 1
+    assert "still lies in a database, and would be loaded again" in capsys.readouterr().out
+
+
+# Another database, by the way that all others take
+
+
+@pytest.fixture
+def sqlite(home: Home, tmp_path: Path) -> Callable[..., None]:
+    """Put rows into a table of SQLite, and say that `study.events` is read from it."""
+    path = tmp_path / "app.db"
+
+    def put(rows: list[dict[str, Any]], **options: Any) -> None:
+        with sqlite3.connect(path) as con:
+            con.execute(f"create table if not exists events (received_at text, flag, {', '.join(NAMES)})")
+            for row in rows:
+                values = [json.dumps(v) if isinstance(v, dict) else v for v in row.values()]
+                con.execute(f"insert into events ({', '.join(row)}) values ({', '.join('?' * len(row))})", values)
+        usual = {"kind": "database", "url": f"sqlite:///{path}", "table": "events", "received_at": "received_at"}
+        home.root.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"study": {"events": usual | {"from": "F", "grace_minutes": 0} | options}})
+        home.sources.write_text(text.replace('"F"', str(FIRST)))
+
+    return put
+
+
+def test_rows_of_sqlite(home: Home, query: Query, sqlite: Callable[..., None]) -> None:
+    """Texts, numbers, bytes: what has no type of its own is told by its value."""
+    rows = [event(n, received_at=f"{FIRST} 0{n}:00:00") for n in (1, 2)]
+    rows += [event(3, received_at=f"{SECOND}T00:00:00Z", flag=0.25), event(4, received_at=f"{FIRST} 04:00", flag="é")]
+    rows += [event(5, received_at=f"{FIRST} 05:00", properties="no JSON"), event(6, received_at=f"{FIRST} 06:00")]
+    sqlite([*rows[:-1], {**rows[-1], "event_type": 7}])
+    found = outcomes(home)
+    assert found[f"study/{FIRST}/events"].rejected == {"invalid_field": 2}
+    assert query("select source_file, source_line, right(event_id, 1), payload from lake.raw.study_events") == [
+        ("sqlite:events", 1, "1", '{"topic_name":"fractions"}'),
+        ("sqlite:events", 2, "2", '{"topic_name":"fractions"}'),
+        ("sqlite:events", 3, "4", '{"flag":"é","topic_name":"fractions"}'),
+        ("sqlite:events", 1, "3", '{"flag":0.25,"topic_name":"fractions"}'),
+    ]
+    assert query("select sum(rows_at_source) from lake.raw.loads") == [(6,)]
+    sqlite([event(7, received_at=f"{FIRST} 07:00", flag=b"\x00")])
+    assert "sqlite:events: the column flag holds bytes, which is no JSON; ignore it" in failure(home)
+
+
+def test_a_file_of_sqlite_that_is_not_there_is_not_made(
+    home: Home, tmp_path: Path, sqlite: Callable[..., None]
+) -> None:
+    sqlite([], url=f"sqlite:///{tmp_path}/nowhere.db")
+    assert "unable to open database file" in failure(home)
+    assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_a_driver_that_is_not_installed_is_named(home: Home, sqlite: Callable[..., None]) -> None:
+    sqlite([], url="postgresql+pg8000://db.example/app")
+    with (
+        pytest.raises(DatabaseError, match="the driver pg8000 is not installed"),
+        window(load_sources(home).databases["study", "events"], EVENTS, FIRST),
+    ):
+        pass

@@ -52,6 +52,12 @@ class DatabaseSource:
     statement_timeout: int = 600  # seconds, for each statement and each piece of rows
     retries: int = 4  # of what is transient
 
+    def __str__(self) -> str:
+        """The source as people are told of it; of the URL nothing."""
+        what = f"the table {self.table}" if self.table else "a query"
+        when = f"by {self.received_at}, since {self.first}" if self.received_at else "as it is, once a day"
+        return f"{what} of a database, {when}"
+
 
 @dataclass(frozen=True)
 class Sources:

@@ -27,7 +27,7 @@ from orchestration.manifest import Prepared, columns_of_people
 from orchestration.partitions import DateRange
 from orchestration.plots import calibration_plot
 from orchestration.publish import SCHEMA, publish
-from orchestration.resources import Progress, Writer
+from orchestration.resources import Progress, SourcesResource, Writer
 from orchestration.spark_connection import SparkUnavailable
 from orchestration.translator import Translator
 from orchestration.wording import counted, in_short
@@ -70,9 +70,9 @@ def load_op(stream: Stream) -> str:
 
 
 def build_stream_asset(
-    contract: Contract, stream: Stream, extract_dates: dg.DailyPartitionsDefinition
+    contract: Contract, stream: Stream, extract_dates: dg.DailyPartitionsDefinition, source: str
 ) -> dg.AssetsDefinition:
-    """The asset of one stream: its extract dates in the raw lake."""
+    """The asset of one stream: its extract dates in the raw lake; `source` tells where they are read."""
     key = stream_key(stream)
     spec = dg.AssetSpec(
         key,
@@ -83,6 +83,7 @@ def build_stream_asset(
         skippable=True,
         metadata={
             "dagster/table_name": f"lake.raw.{stream.system}_{stream.name}",
+            "source": source,
             "dagster/column_schema": dg.TableSchema(
                 [dg.TableColumn(name, kind, description) for name, kind, description in raw_columns(stream)]
             ),
@@ -101,6 +102,7 @@ def build_stream_asset(
         context: dg.AssetExecutionContext,
         config: LoadConfig,
         writer: Writer,
+        sources: SourcesResource,
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.AssetCheckResult]:
         name = f"{stream.system}/{stream.name}"
@@ -113,7 +115,8 @@ def build_stream_asset(
         found = pending(writer.home, taken.first, taken.last, own) if config.only_new else landing.extracts
         extracts = [e for e in found if (e.system, e.stream) == own and e.extract_date in taken]
         if not extracts:
-            context.log.info(f"{name}: {'nothing new' if config.only_new else 'no extract'} for {taken}")
+            what = "nothing new" if config.only_new else "no extract"
+            context.log.info(f"{name}: {what} for {taken} in {sources.told(stream.system, stream.name)}")
 
         loads: list[Load] = []
         failed: list[str] = []

@@ -25,7 +25,7 @@ from orchestration.code_version import code_version
 from orchestration.engines import EngineResource
 from orchestration.jobs import build_jobs
 from orchestration.partitions import build_extract_dates
-from orchestration.resources import AlertResource, HomeResource, Progress, Writer, dbt_cli
+from orchestration.resources import AlertResource, HomeResource, Progress, SourcesResource, Writer, dbt_cli
 from orchestration.schedules import build_nightly, weekly_mastery
 from orchestration.sensors import alert_on_failure, build_extracts_arrived, marts_behind_lake
 
@@ -36,8 +36,9 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
     streams = [stream for contract in contracts.values() for stream in contract.streams]
     prepared = manifest.prepare(project_dir)
     extract_dates = build_extract_dates(Home.from_env())
+    sources = SourcesResource()
     stream_assets = [
-        build_stream_asset(contract, stream, extract_dates)
+        build_stream_asset(contract, stream, extract_dates, sources.told(stream.system, stream.name))
         for contract in contracts.values()
         for stream in contract.streams
     ]
@@ -57,6 +58,7 @@ def build_defs(project_dir: Path = manifest.PROJECT_DIR, **resources: Any) -> dg
         sensors=[build_extracts_arrived(streams, extract_dates), marts_behind_lake, alert_on_failure],
         resources={
             "home": HomeResource(),
+            "sources": sources,
             "writer": Writer(),
             "progress": Progress(),
             "alerts": AlertResource(),

@@ -1,4 +1,4 @@
-"""What runs and ticks are given: the home, the right to write to it, progress lines, the dbt command, the alert.
+"""What runs and ticks are given: the home and its sources, the right to write, progress lines, dbt, the alert.
 
 What belongs here: the resources, and nothing that knows assets or jobs. What does not: what is done with them.
 """
@@ -22,6 +22,7 @@ from dagster_dbt import DbtCliResource, DbtProject
 
 from ingestion.home import Home
 from ingestion.lock import writer_lock
+from ingestion.sources import Sources, load_sources
 from orchestration.history import keep_history_open
 
 _log = logging.getLogger("daybook")
@@ -39,6 +40,20 @@ class HomeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def home(self) -> Home:
         """The paths below it."""
         return Home(Path(self.root).resolve()) if self.root else Home.from_env()
+
+
+class SourcesResource(HomeResource):
+    """Where the streams are read: what `sources.yaml` says now, without a secret."""
+
+    @property
+    def sources(self) -> Sources:
+        """The configuration. Raises SourcesError."""
+        return load_sources(self.home)
+
+    def told(self, system: str, stream: str) -> str:
+        """Where a stream is read."""
+        source = self.sources.databases.get((system, stream))
+        return str(source or "files of the landing zone")
 
 
 class Writer(HomeResource):

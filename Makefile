@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export DAYBOOK_HOME ?= $(CURDIR)/data
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup spark bench-tools nightly rebuild mastery parity ui demo test soak bench check format lock clean
+.PHONY: help setup spark bench-tools nightly rebuild mastery parity ui demo demo-db test soak bench check format lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ ui: setup ## Dagster's UI and daemon on 127.0.0.1:3000
 
 demo: setup ## Write demo extracts (ARGS="--learners 1000 --days 60")
 	@$(BIN)/python -m ingestion.demo $(ARGS)
+
+demo-db: setup ## Fill a database with the demo, in tables of its own (URL=, or DAYBOOK_DEMO_DB; prints a sources.yaml)
+	@$(BIN)/python -m ingestion.demo.database $(if $(URL),'$(URL)') $(ARGS)
 
 test: setup $(if $(JAVA),$(SPARK)) ## Run all tests; those of Spark where there is Java
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)

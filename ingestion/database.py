@@ -60,7 +60,25 @@ class Interrupted(DatabaseError):
 
 def name_of(source: DatabaseSource) -> str:
     """The source as lake and messages name it: the kind of database and the table. Raises DatabaseError."""
-    return f"{_resolve(source.url).get_backend_name()}:{source.table or 'query'}"
+    return f"{resolve(source.url).get_backend_name()}:{source.table or 'query'}"
+
+
+def resolve(template: str) -> sa.URL:
+    """A URL with what the environment says in it. Raises DatabaseError, which names the variable that is missing."""
+
+    def value_of(variable: re.Match[str]) -> str:
+        value = os.environ.get(variable[1])
+        if not value:
+            raise DatabaseError(f"the environment variable {variable[1]} is not set")
+        # Between :// and @ stand a user and a password, in which any character may be.
+        return quote(value, safe="") if variable.end() <= template.rfind("@") else value
+
+    text = VARIABLE.sub(value_of, template)
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise DatabaseError("the url cannot be read as one") from None
+    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
 
 def retrying(source: DatabaseSource) -> Retrying:
@@ -79,7 +97,7 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
 
     Raises DatabaseError, and what is an Interrupted one if it passes by itself.
     """
-    url = _resolve(source.url)
+    url = resolve(source.url)
     backend = _BACKENDS.get(url.get_backend_name())
     if backend is None:
         raise DatabaseError(f"a database {url.get_backend_name()} is none that can be read")
@@ -441,21 +459,3 @@ def _spelled(name: str, column: Column, value: Any) -> str:
         case set() | frozenset() | list() | dict():
             return json.dumps(sorted(value) if isinstance(value, set | frozenset) else value, ensure_ascii=False)
     raise DatabaseError(f"{name}: the column {column.name} holds {type(value).__name__}, which is no JSON; ignore it")
-
-
-def _resolve(template: str) -> sa.URL:
-    """The URL with what the environment says. Raises DatabaseError, which names the variable that is missing."""
-
-    def value_of(variable: re.Match[str]) -> str:
-        value = os.environ.get(variable[1])
-        if not value:
-            raise DatabaseError(f"the environment variable {variable[1]} is not set")
-        # Between :// and @ stand a user and a password, in which any character may be.
-        return quote(value, safe="") if variable.end() <= template.rfind("@") else value
-
-    text = VARIABLE.sub(value_of, template)
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        raise DatabaseError("the url cannot be read as one") from None
-    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))

@@ -154,6 +154,7 @@ def ended_dates(source: DatabaseSource, now: datetime) -> list[date]:
     """The extract dates of a database that can be read: those that have ended, and of a table as it is the newest."""
     last = (now.astimezone(UTC) - timedelta(minutes=source.grace_minutes)).date() - timedelta(days=1)
     first = last if source.first is None else max(source.first, FIRST_DATE)
+    last = min(last, source.last or last)
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 

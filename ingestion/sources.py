@@ -40,7 +40,8 @@ class DatabaseSource:
     table: str | None = None
     query: str | None = None
     received_at: str | None = None  # the column of the receive time; None: a snapshot, the table as it is
-    first: date | None = None  # extract dates begin with it
+    first: date | None = None  # the first extract date
+    last: date | None = None  # the last one; None: there is no end
     key: tuple[str, ...] = ()  # columns that order rows of one receive time; by default those of the row's identity
     columns: tuple[tuple[str, str], ...] = ()  # (field, column) where the names differ
     ignore: tuple[str, ...] = ()  # columns that are not read
@@ -55,7 +56,8 @@ class DatabaseSource:
     def __str__(self) -> str:
         """The source as people are told of it; of the URL nothing."""
         what = f"the table {self.table}" if self.table else "a query"
-        when = f"by {self.received_at}, since {self.first}" if self.received_at else "as it is, once a day"
+        end = f" to {self.last}" if self.last else " on"
+        when = f"by {self.received_at}, from {self.first}{end}" if self.received_at else "as it is, once a day"
         return f"{what} of a database, {when}"
 
 
@@ -147,14 +149,16 @@ class _Reader:
         if (table is None) == (query is None):
             options.note(None, "needs one of table and query")
         received_at, first = options.optional_text("received_at"), options.optional_date("from")
+        last = options.optional_date("to")
         if not options.has("received_at") and not stream.snapshot:
             options.note(None, "received_at is missing: the column with the time at which a row was received")
         if options.has("received_at") and not options.has("from"):
             options.note(None, "from is missing: the first extract date")
-        if options.has("from") and not options.has("received_at"):
-            options.note(
-                "from", "from goes with received_at; without it the table is read as it is, one snapshot a day"
-            )
+        for name in ("from", "to"):
+            if options.has(name) and not options.has("received_at"):
+                options.note(name, f"{name} goes with received_at; without it the table is read as it is, once a day")
+        if first and last and last < first:
+            options.note("to", f"to is before from: {last} is earlier than {first}")
         fields = {f.name for f in stream.batch or stream.envelope}
         columns = options.texts_by_name("columns")
         for name in columns:
@@ -167,6 +171,7 @@ class _Reader:
             query=query.strip().rstrip(";") if query else None,
             received_at=received_at,
             first=first,
+            last=last,
             key=options.texts("key"),
             columns=tuple(columns.items()),
             ignore=options.texts("ignore"),

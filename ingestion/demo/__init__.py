@@ -16,6 +16,7 @@ now and then, in every format. It knows what it did: `demo_truth.json` says wher
     delivery.py         late, twice, changed               faults.py                 broken in every way
     streams.py          the streams, ready for delivery    feeds.py, files.py        their files
     generate.py         all of it
+    database.py         the same rows in the tables of a database
 """
 
 from ingestion.demo.generate import DemoSummary, generate, remove

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sqlite3
 import threading
 import time
@@ -108,7 +109,7 @@ class Database:
             for system, streams in systems.items()
         }
         # Texts in quotes, dates not: JSON is YAML.
-        text = json.dumps(written, indent=1).replace(f'"from": "{FIRST}"', f'"from": {FIRST}')
+        text = re.sub(r'("from"|"to"): "([0-9-]+)"', r"\1: \2", json.dumps(written, indent=1))
         self.home.sources.write_text(text)
 
 
@@ -360,6 +361,8 @@ def test_dates_begin_with_the_first_and_end_with_the_newest_that_is_over(databas
     assert dates(f"{after}T00:15:00+00:00") == [FIRST]
     assert dates(f"{after}T13:15:00+13:00") == [FIRST]
     assert dates(f"{after + timedelta(days=1)}T00:15:00+00:00") == [FIRST, after]
+    database.configure(to=str(FIRST))
+    assert dates("2030-05-05T12:00:00+00:00") == [FIRST]
     database.streams({"study": {"topics": {"received_at": ..., "from": ..., "table": "topics"}}})
     assert dates("2030-05-05T12:00:00+00:00") == [date(2030, 5, 4)]  # a table as it is: the newest date alone
 

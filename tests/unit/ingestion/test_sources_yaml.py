@@ -19,6 +19,7 @@ study:
     table: public.study_events
     received_at: received_at
     from: 2026-01-05
+    to: 2026-06-30
     key: [event_id]
     columns: {properties: payload}
     ignore: [id]
@@ -75,6 +76,7 @@ def test_says_where_each_stream_is_read(home: Home) -> None:
         table="public.study_events",
         received_at="received_at",
         first=date(2026, 1, 5),
+        last=date(2026, 6, 30),
         key=("event_id",),
         columns=(("properties", "payload"),),
         ignore=("id",),
@@ -112,6 +114,7 @@ def test_the_environment_may_name_another_file(home: Home, tmp_path: Path, monke
         ("key: event_id", "8: study.events: key must be a list of names"),
         ("columns: [id]", "8: study.events: columns must be a mapping of fields to columns"),
         ("columns: {evnt_id: id}", '8: study.events: events has no field "evnt_id"; is "event_id" meant?'),
+        ("to: 2026-01-04", "8: study.events: to is before from: 2026-01-04 is earlier than 2026-01-05"),
         ("table: other", "3: study.events: table is given twice"),
     ],
 )

@@ -122,7 +122,8 @@ def _type(field: Field) -> sa.types.TypeEngine[Any]:
         return sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
     types: dict[str, sa.types.TypeEngine[Any]] = {
         "int": sa.BigInteger(),
-        "decimal": sa.Numeric(),
+        "decimal": sa.Numeric(asdecimal=False),
+        "number_or_text": sa.Numeric(asdecimal=False),
         "bool": sa.Boolean(),
         "timestamp": sa.DateTime(timezone=True),
     }
@@ -173,15 +174,15 @@ def _value(field: Field, value: Any) -> Any:
             return value
         case "int", int() if not isinstance(value, bool) and -(2**63) <= value < 2**63:
             return value
-        case "decimal", int() | float() if not isinstance(value, bool):
+        case "decimal" | "number_or_text", int() | float() if not isinstance(value, bool):
             return value
         case "timestamp", str():
             try:
                 at = dt.datetime.fromisoformat(value)
             except ValueError:
                 raise DoesNotFit from None
-            return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
-        case "text" | "id" | "uuid" | "number_or_text", str():
+            return at.astimezone(dt.UTC) if at.tzinfo else at.replace(tzinfo=dt.UTC)
+        case "text" | "id" | "uuid", str():
             return value
     raise DoesNotFit
 

@@ -152,10 +152,15 @@ def discover(home: Home, now: datetime | None = None) -> Discovery:
 
 def ended_dates(source: DatabaseSource, now: datetime) -> list[date]:
     """The extract dates of a database that can be read: those that have ended, and of a table as it is the newest."""
-    last = (now.astimezone(UTC) - timedelta(minutes=source.grace_minutes)).date() - timedelta(days=1)
+    last = newest_ended(source, now)
     first = last if source.first is None else max(source.first, FIRST_DATE)
-    last = min(last, source.last or last)
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def newest_ended(source: DatabaseSource, now: datetime) -> date:
+    """The newest extract date of a database that can be read; it may lie before the first."""
+    ended = (now.astimezone(UTC) - timedelta(minutes=source.grace_minutes)).date() - timedelta(days=1)
+    return min(ended, source.last or ended)
 
 
 def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:

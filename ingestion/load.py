@@ -10,8 +10,8 @@ import itertools
 import os
 import shutil
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from ingestion.extracts import (
     ExtractFile,
     RecordedFile,
     discover,
-    ended_dates,
+    newest_ended,
     select_pending,
     sha256_of,
     verify,
@@ -89,30 +89,40 @@ def pending(
         return sha256_of(path)
 
     chosen = {*select_pending((extract for extract in extracts if extract.database is None), recorded, checksum)}
-    in_databases: dict[DatabaseSource, list[Extract]] = defaultdict(list)
-    for extract in extracts:
-        if extract.database is not None:
-            in_databases[extract.database].append(extract)
-    for source, dates in in_databases.items():
-        chosen.update(extract for extract in dates if _key(extract) not in loads)
-        if ask_databases and source.received_at is not None:
-            chosen.update(_changed(source, [(e, loads[_key(e)]) for e in dates if _key(e) in loads]))
+    chosen |= {extract for extract in extracts if extract.database is not None and _key(extract) not in loads}
+    if ask_databases:
+        chosen |= {*_changed(extracts, loads)}
     return [extract for extract in extracts if extract in chosen]
 
 
-def _changed(source: DatabaseSource, loaded: list[tuple[Extract, Load]]) -> Iterator[Extract]:
-    """The dates whose rows the database counts otherwise than when they were read; those before are not looked at."""
-    newest = ended_dates(source, datetime.now(UTC))[-1:]
-    for extract, load in loaded:
-        if load.rows_at_source is None or (newest[0] - extract.extract_date).days >= source.recheck_days:
+def unsure(home: Home) -> list[Extract]:
+    """The dates, loaded from databases, that may have changed: those that `pending` asks the databases about."""
+    loads = ledger.active_loads(home)
+    return [extract for extract in discover(home).extracts if _is_unsure(extract, loads.get(_key(extract)))]
+
+
+def _is_unsure(extract: Extract, load: Load | None) -> bool:
+    source = extract.database
+    if source is None or source.received_at is None or load is None or load.rows_at_source is None:
+        return False
+    return (newest_ended(source, datetime.now(UTC)) - extract.extract_date).days < source.recheck_days
+
+
+def _changed(extracts: Iterable[Extract], loads: Mapping[ledger.Key, Load]) -> Iterator[Extract]:
+    """The dates whose rows a database counts otherwise than when they were read."""
+    silent: set[DatabaseSource] = set()
+    for extract in extracts:
+        load = loads.get(_key(extract))
+        if load is None or extract.database is None or extract.database in silent or not _is_unsure(extract, load):
             continue
         try:
-            with window(source, find_stream(extract.system, extract.stream), extract.extract_date) as rows:
-                if rows.count() != load.rows_at_source:
-                    yield extract
-        except DatabaseError:
-            yield extract  # loading it will say what is wrong, and one is enough to say it
-            return
+            with window(extract.database, find_stream(extract.system, extract.stream), extract.extract_date) as rows:
+                is_changed = rows.count() != load.rows_at_source
+        except DatabaseError:  # loading it will say what is wrong, and one date is enough to say it
+            silent.add(extract.database)
+            is_changed = True
+        if is_changed:
+            yield extract
 
 
 def _key(extract: Extract) -> ledger.Key:

@@ -20,7 +20,7 @@ from ingestion.contract import Stream
 from ingestion.extracts import Extract, discover
 from ingestion.home import Home
 from ingestion.ledger import active_loads
-from ingestion.load import pending
+from ingestion.load import pending, unsure
 from orchestration.databases import built_by, lake_figures, publication, published_books, published_figures
 from orchestration.partitions import DateRange
 
@@ -53,12 +53,18 @@ class Outlook:
     pending: Sequence[Extract]  # new or changed; a part of landing
     loads: Loads
     warnings: Sequence[str] = ()  # what lies in landing and is no extract
+    unsure: Sequence[Extract] = ()  # loaded from databases that may have changed them, and were not asked
 
 
 def look(home: Home, ask_databases: bool = True) -> Outlook:
-    """Look at landing and lake; and ask databases whether their newest dates have changed, which takes time."""
+    """Look at landing and lake; and ask databases whether their newest dates have changed.
+
+    That may take long, so ticks do not ask: a tick has a minute.
+    """
     found = discover(home)
-    return Outlook(found.extracts, pending(home, ask_databases=ask_databases), lake_loads(home), found.warnings)
+    in_doubt = [] if ask_databases else unsure(home)
+    news = pending(home, ask_databases=ask_databases)
+    return Outlook(found.extracts, news, lake_loads(home), found.warnings, in_doubt)
 
 
 def lake_loads(home: Home) -> Loads:
@@ -193,6 +199,11 @@ def runs_of_the_night(
     """The runs that load the wanted extracts, and behind them those that notice what was missed."""
     absent = missed(outlook, streams, {e.extract_date for e in wanted}, due)
     return [*load_runs(places_of(wanted), streams), *load_runs(absent, streams)]
+
+
+def runs_in_doubt(outlook: Outlook, dates: DateRange, streams: Sequence[Stream]) -> list[LoadRun]:
+    """The runs that ask databases whether they changed dates that are loaded, and load those again."""
+    return load_runs(places_of(within(outlook.unsure, dates)), streams)
 
 
 # Arrivals

@@ -14,7 +14,7 @@ from ingestion.contract import Stream
 from ingestion.extracts import not_read
 from orchestration.jobs import LOAD, MASTERY, load_requests
 from orchestration.partitions import DateRange
-from orchestration.planning import NIGHTLY_HOUR, due_date, look, runs_of_the_night, within
+from orchestration.planning import NIGHTLY_HOUR, due_date, look, runs_in_doubt, runs_of_the_night, within
 from orchestration.resources import HomeResource
 from orchestration.wording import told_later
 
@@ -32,13 +32,15 @@ def build_nightly(streams: Sequence[Stream], extract_dates: dg.DailyPartitionsDe
     )
     def nightly(context: dg.ScheduleEvaluationContext, home: HomeResource) -> list[dg.RunRequest] | dg.SkipReason:
         now = context.scheduled_execution_time.astimezone(UTC).replace(tzinfo=None)
-        outlook = look(home.home)
+        outlook = look(home.home, ask_databases=False)
         for line in not_read(outlook.warnings):
             context.log.warning(line)
-        wanted = within(outlook.pending, DateRange.of(extract_dates))
+        dates = DateRange.of(extract_dates)
+        wanted = within(outlook.pending, dates)
         if len(wanted) < len(outlook.pending):
             context.log.warning(told_later(len(outlook.pending) - len(wanted)))
-        requests = load_requests(runs_of_the_night(outlook, wanted, streams, due_date(outlook.loads, now)))
+        runs = runs_of_the_night(outlook, wanted, streams, due_date(outlook.loads, now))
+        requests = load_requests([*runs, *runs_in_doubt(outlook, dates, streams)])
         return requests or dg.SkipReason("every extract in landing is loaded as it lies there, and none is due")
 
     return nightly

@@ -50,7 +50,7 @@ def build_extracts_arrived(
         description="Loads dates whose extracts are whole: a manifest names the files, or they lie unchanged.",
     )
     def extracts_arrived(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.SensorResult:
-        # Every half minute: that a database has changed is the schedule's to notice.
+        # That a database has changed a date is left to the schedule.
         outlook = look(home.home, ask_databases=False)
         pending = within(outlook.pending, DateRange.of(extract_dates))
         complete = frozenset(extract for extract in pending if _manifest_names_all(extract))

@@ -24,8 +24,10 @@ from ingestion.extracts import Extract, ExtractError, discover
 from ingestion.home import Home
 from ingestion.lake import Lake, attach_lake, find_stream
 from ingestion.ledger import Load
-from ingestion.load import Loader, pending
+from ingestion.load import Loader, pending, unsure
 from ingestion.sources import load_sources
+from orchestration.partitions import DateRange
+from orchestration.planning import LoadRun, look, runs_in_doubt
 from tests import postgres
 from tests.unit.ingestion.conftest import USERS, Put, Query, event, load_all, ndjson
 
@@ -375,7 +377,10 @@ def test_rows_of_one_receive_time_come_by_their_identity_or_the_key(database: Da
 
 
 def test_a_date_whose_count_differs_is_loaded_again(database: Database, home: Home) -> None:
-    """Of the newest dates the rows are counted again, and only where that is asked for."""
+    """Of the newest dates the rows are counted again, and only where that is asked for.
+
+    The schedule does not ask, for a tick has little time: it lets runs ask about the dates that are in doubt.
+    """
     database.put([event(1)], at(10))
     outcomes(home)
     assert pending(home) == []
@@ -383,6 +388,10 @@ def test_a_date_whose_count_differs_is_loaded_again(database: Database, home: Ho
     assert [str(found) for found in pending(home)] == [f"study/{FIRST}/events"]
     assert pending(home, stream=("study", "topics")) == []
     assert pending(home, ask_databases=False) == []
+    assert [found.extract_date for found in unsure(home)] == [FIRST, SECOND]
+    outlook = look(home, ask_databases=False)
+    assert outlook.pending == []
+    assert runs_in_doubt(outlook, DateRange(FIRST, SECOND), [EVENTS]) == [LoadRun(DateRange(FIRST, SECOND), [EVENTS])]
     database.configure(recheck_days=1)  # the newest date alone
     assert pending(home) == []
     database.configure(recheck_days=2)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,42 @@ def test_only_what_is_new_where_that_is_asked(definitions: dg.Definitions, home:
     deliver(home, 2)
     assert loaded(load(definitions, 1, 2, only_new=True)) == ["2026-03-02"]
     assert loaded(load(definitions, 1, 2)) == ["2026-03-01", "2026-03-02"]
+
+
+def test_dates_of_a_database(home: Home) -> None:
+    """Loaded like any other; what the database adds to a date later is found by the run that the schedule asks for."""
+    path = home.root / "app.db"
+    with sqlite3.connect(path) as con:
+        con.execute("create table events (received_at, event_id, event_type, event_ts, user_id, properties)")
+
+    def receive(day: int, number: int) -> None:
+        row = {"received_at": f"2026-03-{day:02} 12:00:00", **event(day, number)}
+        row["properties"] = json.dumps(row["properties"])
+        with sqlite3.connect(path) as con:
+            con.execute(f"insert into events values ({', '.join('?' * len(row))})", list(row.values()))
+
+    options = f"kind: database, url: 'sqlite:///{path}', table: events, received_at: received_at"
+    home.sources.write_text(f"study:\n  events: {{{options}, from: 2026-03-01, to: 2026-03-03}}\n")
+    receive(1, 1)
+    receive(3, 2)
+    definitions = build_defs(home=HomeResource(root=str(home.root)), writer=Writer(root=str(home.root)))
+    [asset] = [a for a in definitions.resolve_all_asset_specs() if a.key == EVENTS]
+    assert asset.metadata["source"] == "the table events of a database, by received_at, from 2026-03-01 to 2026-03-03"
+    assert loaded(load(definitions, 1, 3, only_new=True)) == ["2026-03-01", "2026-03-02", "2026-03-03"]
+    assert loaded(load(definitions, 1, 3, only_new=True)) == []
+    receive(1, 3)
+    nightly = definitions.get_schedule_def("nightly")
+    at = datetime(2026, 3, 5, 2, tzinfo=UTC)
+    context = dg.build_schedule_context(
+        scheduled_execution_time=at, resources={"home": HomeResource(root=str(home.root))}
+    )
+    (asked,) = nightly(context)
+    assert asked.tags == DateRange(date(2026, 3, 1), date(2026, 3, 3)).tags
+    assert asked.asset_selection == [EVENTS]
+    result = load(definitions, 1, 3, only_new=True)
+    assert loaded(result) == ["2026-03-01"]
+    assert check(result, "ledger_balances").passed
+    assert [load.rows_at_source for load in active_loads(home).values() if load.extract_date.day == 1] == [2]
 
 
 def test_a_failing_date_stops_neither_other_dates_nor_other_streams(definitions: dg.Definitions, home: Home) -> None:

@@ -169,9 +169,7 @@ def mastery(home: Home, champion: str | None = None) -> int:
 
 def _can_build(home: Home) -> bool:
     """Whether the engine and room to write are there; if not, say what is missing before anything is loaded."""
-    missing = (
-        _why_no_sources(home) or home.why_unwritable() or why_no_limit() or EngineResource().why_unavailable(home)
-    )
+    missing = _why_no_sources(home) or home.why_unwritable() or why_no_limit() or EngineResource().why_unavailable(home)
     if missing:
         _say(missing)
     return missing is None

@@ -215,6 +215,7 @@ class Loader:
     def _engine(self) -> duckdb.DuckDBPyConnection:
         """An engine with its share of the memory, that spills into a folder of its own what it cannot hold."""
         con = duckdb.connect()
+        con.execute("set threads = 1")  # there is an engine for each core already
         con.execute(f"set temp_directory = {quoted(str(next(self._spills)))}")
         con.execute("set timezone = 'UTC'")
         con.execute("set enable_progress_bar = false")

@@ -65,7 +65,7 @@ demo-db: setup ## Fill a database with the demo, in tables of its own (URL=, or 
 test: setup $(if $(JAVA),$(SPARK)) ## Run all tests; those of Spark where there is Java
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
-soak: setup ## The long proof, an hour and a half: random histories, kills, hostile files (ARGS="--kills 10 --seed 7")
+soak: setup ## The long proof, two hours on 2 cores: random histories, kills, hostile files (ARGS="--kills 10 --seed 7")
 	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench-tools: $(BENCH) ## Install what the benchmark needs, and measures beside

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.measurements import Sizes
-from orchestration.code_version import code_version
+from orchestration.code_version import code_version, hash_files
 
 Measured = TypeVar("Measured")
 
@@ -28,7 +28,7 @@ class Kept:
         """Make the folder, or go on with what is kept in it. Raises OtherMeasurements."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        this = (sizes, code_version())
+        this = (sizes, code_version(), hash_files([Path(__file__).parent]))
         kept, self.begun = self.once("bench", lambda: (this, dt.datetime.now(dt.UTC)))
         if kept != this:
             raise OtherMeasurements(f"{folder} holds measurements of other sizes, or of other code; remove it first")

@@ -9,8 +9,12 @@ import pytest
 
 pytest.importorskip("psutil", reason="the benchmark's own libraries are not installed: make bench-tools")
 
+from benchmarks import measurements
+from benchmarks.clock import Cost
+from benchmarks.homes import Night
 from benchmarks.kept import Kept, OtherMeasurements
-from benchmarks.measurements import SMOKE
+from benchmarks.measurements import SMOKE, Sizes
+from ingestion.home import Home
 
 
 def test_what_was_measured_is_kept_and_what_was_cut_off_is_measured_again(tmp_path: Path) -> None:
@@ -40,3 +44,27 @@ def test_other_sizes_and_other_code_are_not_mixed(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("benchmarks.kept.code_version", lambda: "another")
     with pytest.raises(OtherMeasurements):
         Kept(tmp_path, SMOKE)
+
+
+def test_nights_that_were_cut_off_go_on_with_the_dates_that_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off in the night behind the first history; the costs are made up, the extracts and their delivery are not."""
+    sizes = Sizes(news=300, histories=(600, 1500), runs=1, warm_ups=0, memory={})
+    delivered: list[list[str]] = []
+
+    def nightly(home: Home, environment: None = None) -> Night:
+        delivered.append(sorted(path.name[-2:] for path in (home.landing / "study").iterdir()))
+        if len(delivered) == 2:
+            raise KeyboardInterrupt
+        return Night(Cost(1.0, 1.0, 1), {})
+
+    monkeypatch.setattr(measurements, "nightly", nightly)
+    monkeypatch.setattr(measurements, "_baseline", lambda *_: Cost(1.0, 1.0, 1))
+    with pytest.raises(KeyboardInterrupt):
+        measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once)
+    _, measured = measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once)
+    assert [point.history for point in measured] == [600, 1500]
+    # 2 of history, a night cut off; that one again, a night; up to 5 of history, a night: each date once, in order.
+    dates = [f"{day:02d}" for day in range(5, 12)]
+    assert delivered == [dates[:2], dates[:3], dates[:3], dates[:4], dates[:5], dates[:6]]

@@ -47,7 +47,7 @@ class Exact:
         self.keyed_hash_name = f"daybook_keyed_hash_{digest[:16]}"
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make the functions known to a connection; again and again does no harm."""
+        """Make the functions known to all connections of a database while this one is open; again does no harm."""
         functions: list[tuple[str, Callable[..., Any], int, str, pa.DataType]] = [
             (self.stored_name, self.stored, 3, "STRUCT(payload VARCHAR, unknown VARCHAR[])", _STORED),
             (self.keyed_hash_name, self.keyed_hash, 1, "VARCHAR", pa.string()),
@@ -73,7 +73,7 @@ class Exact:
                     type=PythonUDFType.ARROW,
                     null_handling=FunctionNullHandling.SPECIAL,
                 )
-            except duckdb.NotImplementedException:  # it is there already; nothing else is asked of it
+            except (duckdb.NotImplementedException, duckdb.CatalogException):  # this connection, or another, has it
                 return
 
     def keyed_hash(self, text: str) -> str:

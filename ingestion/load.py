@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,9 +24,10 @@ import duckdb
 import pyarrow as pa
 
 from ingestion import ledger
-from ingestion.contract import load_contracts
+from ingestion.contract import Stream, load_contracts
 from ingestion.database import DatabaseError, retrying, window
 from ingestion.erasure import erased_subjects, mentions, secret_key
+from ingestion.exact import Exact
 from ingestion.extracts import (
     MANIFEST,
     Extract,
@@ -49,7 +50,7 @@ from ingestion.privacy import in_short
 from ingestion.readers import UnreadableFile, read_documents, read_records
 from ingestion.retention import delete_quarantined_text
 from ingestion.sources import DatabaseSource
-from ingestion.sql import identifier, quoted
+from ingestion.sql import quoted
 from ingestion.validation import Drift, Judged, judge, most_drift
 
 # Told how many rows of an extract have been read so far; not always by the thread that asked for the load.
@@ -131,36 +132,70 @@ def _key(extract: Extract) -> ledger.Key:
 
 def load_extract(home: Home, extract: Extract, progress: Progress | None = None) -> Load:
     """Load one extract. Raises ExtractError. For many, a Loader is faster."""
-    with Loader(home, engines=1) as loader:
+    with Loader(home, cores=1) as loader:
         return loader.load(extract, progress)
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """An extract that was read and judged: the pieces lie in temporary tables of the engine."""
+    """An extract that was read and judged: the pieces lie in tables of its schema."""
 
     file_set: tuple[RecordedFile, ...]
     pieces: tuple[Judged, ...]
     rows_at_source: int | None = None
 
 
-class Loader:
-    """Loads many extracts, as the one writer: some are read and judged while one is committed."""
+@dataclass(frozen=True)
+class _Begun:
+    """An extract that is being worked on."""
 
-    def __init__(self, home: Home, engines: int | None = None) -> None:
+    extract: Extract
+    desk: _Desk
+    judged: Future[_Judged]
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where an extract is worked on: a schema of its own in the engine, whose tables are gone with it."""
+
+    engine: duckdb.DuckDBPyConnection
+    schema: str
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for one thread, to be closed."""
+        con = self.engine.cursor()
+        con.execute(f"set enable_progress_bar = false; set schema = {quoted(self.schema)}")
+        return con
+
+    def clear(self) -> None:
+        """Drop what was judged."""
+        with self.engine.cursor() as con:
+            con.execute(f"drop schema if exists {self.schema} cascade; create schema {self.schema}")
+
+    def leave(self) -> None:
+        """Drop all of it."""
+        with self.engine.cursor() as con:
+            con.execute(f"drop schema if exists {self.schema} cascade")
+
+
+class Loader:
+    """Loads many extracts, as the one writer: some are read and judged, piece by piece, while one is committed."""
+
+    def __init__(self, home: Home, cores: int | None = None) -> None:
         """Nothing is held before the `with` block begins.
 
         Args:
             home: where the extracts and the lake are.
-            engines: how many extracts are worked on at a time; by default one a core, and the one being committed.
+            cores: how many pieces are judged at a time; by default one a core. So many extracts are begun, and one
+                more for the one being committed.
         """
         self._home = home
         self._lake = Lake(home)
-        self._engines = engines or (os.cpu_count() or 1) + 1
+        self._cores = cores or os.cpu_count() or 1
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        """Take the writer lock and start the engines."""
+        """Take the writer lock and start the engine."""
         with ExitStack() as stack:
             stack.enter_context(writer_lock(self._home, "load"))
             delete_quarantined_text(self._home, datetime.now(UTC))
@@ -171,8 +206,11 @@ class Loader:
             spill.mkdir()
             stack.callback(shutil.rmtree, spill, ignore_errors=True)
             self._spills = (spill / str(n) for n in itertools.count())
-            self._idle = [stack.enter_context(self._engine()) for _ in range(self._engines)]
-            self._workers = stack.enter_context(ThreadPoolExecutor(self._engines))
+            self._schemas = itertools.count()
+            self._engines = stack.enter_context(ExitStack())
+            self._engine = self._new_engine()
+            self._judges = stack.enter_context(ThreadPoolExecutor(self._cores))
+            self._readers = stack.enter_context(ThreadPoolExecutor(self._cores + 1))
             self._held = stack.pop_all()
         return self
 
@@ -197,60 +235,64 @@ class Loader:
         self, extracts: Iterable[Extract], progress: Progress | None = None
     ) -> Iterator[tuple[Extract, Load | ExtractError]]:
         """Load extracts, each as `load` does, in their order. An error is handed out, and stops no other."""
-        begun: deque[tuple[Extract, duckdb.DuckDBPyConnection, Future[_Judged]]] = deque()
+        begun: deque[_Begun] = deque()
         try:
             for extract in extracts:
-                if not self._idle:
-                    yield begun[0][0], self._finish(*begun.popleft())
-                con = self._idle.pop()
-                begun.append((extract, con, self._workers.submit(self._judge, con, extract, progress)))
+                if len(begun) > self._cores:
+                    yield begun[0].extract, self._finish(begun.popleft())
+                desk = self._new_desk(find_stream(extract.system, extract.stream))
+                begun.append(_Begun(extract, desk, self._readers.submit(self._judge, desk, extract, progress)))
             while begun:
-                yield begun[0][0], self._finish(*begun.popleft())
+                yield begun[0].extract, self._finish(begun.popleft())
         finally:
-            for _, con, future in begun:  # nobody wants them any more
-                if not future.cancel():
-                    wait([future])
-                self._release(con)
+            for unwanted in begun:
+                if not unwanted.judged.cancel():
+                    wait([unwanted.judged])
+                unwanted.desk.leave()
 
-    def _engine(self) -> duckdb.DuckDBPyConnection:
-        """An engine with its share of the memory, that spills into a folder of its own what it cannot hold."""
-        con = duckdb.connect()
-        con.execute("set threads = 1")  # there is an engine for each core already
+    def _new_engine(self) -> duckdb.DuckDBPyConnection:
+        """An engine that spills into a folder of its own what it cannot hold."""
+        con = self._engines.enter_context(duckdb.connect())
+        con.execute("set threads = 1")  # a query for each core is more than one query with many threads
         con.execute(f"set temp_directory = {quoted(str(next(self._spills)))}")
-        con.execute("set timezone = 'UTC'")
-        con.execute("set enable_progress_bar = false")
-        limit_memory(con, share=1 / self._engines)
+        con.execute("set global timezone = 'UTC'")
+        limit_memory(con)
         return con
 
-    def _release(self, con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-        """Empty an engine for the next extract; one that an error has broken is replaced."""
+    def _new_desk(self, stream: Stream) -> _Desk:
+        """A place for the next extract; an engine that an error has broken is replaced."""
+        schema = f"extract_{next(self._schemas)}"
         try:
-            _drop_tables(con)
+            self._engine.execute(f"create schema {schema}")
         except duckdb.Error:
-            con.close()
-            con = self._held.enter_context(self._engine())
-        self._idle.append(con)
-        return con
+            self._engine = self._new_engine()
+            self._engine.execute(f"create schema {schema}")
+        Exact(stream, self._key).register(self._engine)  # what a cursor registers is gone with the cursor
+        return _Desk(self._engine, schema)
 
-    def _finish(self, extract: Extract, con: duckdb.DuckDBPyConnection, future: Future[_Judged]) -> Load | ExtractError:
-        now = datetime.now(UTC)
+    def _finish(self, begun: _Begun) -> Load | ExtractError:
+        extract, now = begun.extract, datetime.now(UTC)
         try:
-            return self._post(con, extract, now, future.result())
+            judged = begun.judged.result()
+            with begun.desk.cursor() as con:
+                return self._post(con, extract, now, judged)
         except Exception as error:
             failed = error if isinstance(error, ExtractError) else _unforeseen(str(extract), error)
         finally:
-            con = self._release(con)
+            with suppress(duckdb.Error):  # of an engine that is broken
+                begun.desk.leave()
         load_id = ledger.new_load_id(now)
         note = FailedLoad(load_id, extract.system, extract.stream, extract.extract_date, now, str(failed))
-        ledger.append(con, self._lake, note)
+        with duckdb.connect() as con:
+            ledger.append(con, self._lake, note)
         return failed
 
-    def _judge(self, con: duckdb.DuckDBPyConnection, extract: Extract, progress: Progress | None) -> _Judged:
+    def _judge(self, desk: _Desk, extract: Extract, progress: Progress | None) -> _Judged:
         """Read and judge an extract. Nothing is written."""
         if extract.database is None:
-            return self._judge_files(con, extract, progress)
+            return self._judge_files(desk, extract, progress)
         try:
-            judged: _Judged = retrying(extract.database)(self._judge_window, con, extract, extract.database, progress)
+            judged: _Judged = retrying(extract.database)(self._judge_window, desk, extract, extract.database, progress)
             return judged
         except (DatabaseError, UnreadableFile) as error:
             raise ExtractError(f"{extract}: {error}") from error
@@ -260,25 +302,30 @@ class Loader:
             raise _unforeseen(str(extract), error) from error
 
     def _judge_window(
-        self, con: duckdb.DuckDBPyConnection, extract: Extract, source: DatabaseSource, progress: Progress | None
+        self, desk: _Desk, extract: Extract, source: DatabaseSource, progress: Progress | None
     ) -> _Judged:
         """Read and judge what a database received on a date, from the first row on."""
-        _drop_tables(con)  # of an attempt that was interrupted
+        desk.clear()  # of an attempt that was interrupted
         read_at, size, content = time.time_ns(), 0, hashlib.sha256()
         rows = read = 0
         pieces: list[Judged] = []
+
+        def noted(documents: pa.Table) -> pa.Table:
+            nonlocal size, read
+            read += len(documents)
+            for raw in documents["raw"].chunks:
+                text = memoryview(raw.buffers()[2])
+                size += len(text)
+                content.update(text)
+            return documents
+
         stream = find_stream(extract.system, extract.stream)
-        with window(source, stream, extract.extract_date) as opened:
+        with window(source, stream, extract.extract_date) as opened, desk.cursor() as con:
             expected = opened.count()
-            for documents in read_records(con, opened.name, opened.rows()):
-                read += len(documents)
-                for raw in documents["raw"].chunks:
-                    text = memoryview(raw.buffers()[2])
-                    size += len(text)
-                    content.update(text)
-                judged = self._judge_documents(con, extract, documents)
-                pieces.append(judged)
-                rows += judged.rows_read
+            documents = map(noted, read_records(con, opened.name, opened.rows()))
+            for piece in self._judge_pieces(desk, extract, documents):
+                pieces.append(piece)
+                rows += piece.rows_read
                 if progress is not None:
                     progress(extract, rows)
         if read != expected:
@@ -286,7 +333,7 @@ class Loader:
         recorded = RecordedFile(opened.name, size, read_at, content.hexdigest())
         return _Judged((recorded,), tuple(pieces), expected)
 
-    def _judge_files(self, con: duckdb.DuckDBPyConnection, extract: Extract, progress: Progress | None) -> _Judged:
+    def _judge_files(self, desk: _Desk, extract: Extract, progress: Progress | None) -> _Judged:
         """Read and judge the files of an extract."""
         manifest = verify(extract, self._home.landing)
         file_set = []
@@ -298,7 +345,7 @@ class Loader:
             if listed is not None and listed.sha256 != recorded.sha256:
                 raise ExtractError(f"{file.place}: sha256 {recorded.sha256}, but {listed.sha256} in {MANIFEST}")
             rows_before = rows
-            for piece in self._judge_file(con, extract, file):
+            for piece in self._judge_file(desk, extract, file):
                 pieces.append(piece)
                 rows += piece.rows_read
                 if progress is not None:
@@ -310,24 +357,37 @@ class Loader:
             file_set.append(recorded)
         return _Judged(tuple(file_set), tuple(pieces))
 
-    def _judge_file(self, con: duckdb.DuckDBPyConnection, extract: Extract, file: ExtractFile) -> Iterator[Judged]:
+    def _judge_file(self, desk: _Desk, extract: Extract, file: ExtractFile) -> Iterator[Judged]:
         """The verdicts on a file's rows, piece by piece."""
         stream = find_stream(extract.system, extract.stream)
         try:
-            for documents in read_documents(con, stream, file.path):
-                yield self._judge_documents(con, extract, documents)
+            with desk.cursor() as con:
+                yield from self._judge_pieces(desk, extract, read_documents(con, stream, file.path))
         except UnreadableFile as error:
             raise ExtractError(f"{file.place}: {error}") from error
         except Exception as error:
             raise _unforeseen(file.place, error) from error
 
-    def _judge_documents(self, con: duckdb.DuckDBPyConnection, extract: Extract, documents: pa.Table) -> Judged:
+    def _judge_pieces(self, desk: _Desk, extract: Extract, pieces: Iterable[pa.Table]) -> Iterator[Judged]:
+        """The verdicts on pieces, in their order. Some are judged side by side while the next one is read."""
+        begun: deque[Future[Judged]] = deque()
+        try:
+            for documents in pieces:
+                if len(begun) > self._cores:  # what waits takes memory
+                    yield begun.popleft().result()
+                begun.append(self._judges.submit(self._judge_documents, desk, extract, documents))
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            wait([future for future in begun if not future.cancel()])
+
+    def _judge_documents(self, desk: _Desk, extract: Extract, documents: pa.Table) -> Judged:
         """The verdicts on some rows."""
         stream = find_stream(extract.system, extract.stream)
-        con.register("documents", documents)
-        judged = judge(con, stream, "documents", extract.extract_date, self._key, self._erased)
-        con.unregister("documents")
-        return self._without_erased(con, judged) if self._erased and judged.rows_rejected else judged
+        with desk.cursor() as con:
+            con.register("documents", documents)
+            judged = judge(con, stream, "documents", extract.extract_date, self._key, self._erased)
+            return self._without_erased(con, judged) if self._erased and judged.rows_rejected else judged
 
     def _without_erased(self, con: duckdb.DuckDBPyConnection, judged: Judged) -> Judged:
         """Rejected rows that mention an erased person are counted as erased, like the rows that could be read."""
@@ -340,7 +400,6 @@ class Loader:
             ).fetchall()
         )
         con.execute(f"delete from {judged.rejected} where raw in (select raw from gone)")
-        con.unregister("gone")
         rows = sum(erased.values())
         return replace(
             judged,
@@ -380,12 +439,6 @@ class Loader:
             accepted=raw.rows_like(piece.accepted for piece in judged.pieces),
             rejected=quarantine.rows_like(piece.rejected for piece in judged.pieces),
         )
-
-
-def _drop_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Empty an engine of what was judged in it."""
-    for (table,) in con.execute("select table_name from duckdb_tables() where temporary").fetchall():
-        con.execute(f"drop table temp.{identifier(table)}")
 
 
 def _unforeseen(place: str, error: Exception) -> ExtractError:

@@ -11,10 +11,10 @@ from ingestion.sql import quoted
 _VARIABLE = "DAYBOOK_MEMORY"
 
 
-def limit_memory(con: duckdb.DuckDBPyConnection, share: float = 1) -> None:
-    """Give an engine its share of `DAYBOOK_MEMORY` (such as `4GB`); without that, of what DuckDB takes by itself.
+def limit_memory(con: duckdb.DuckDBPyConnection) -> None:
+    """Hold an engine to `DAYBOOK_MEMORY` (such as `4GB`); without that, it takes up to 80 % of the machine's.
 
-    That is 80 % of the machine's. Raises ValueError where the variable is no size.
+    Raises ValueError where the variable is no size.
     """
     wanted = os.environ.get(_VARIABLE)
     if wanted:
@@ -22,9 +22,6 @@ def limit_memory(con: duckdb.DuckDBPyConnection, share: float = 1) -> None:
             con.execute(f"set memory_limit = {quoted(wanted)}")
         except duckdb.Error:
             raise ValueError(f"{_VARIABLE} is {wanted!r}; it has to be a size, such as 4GB") from None
-    [(limit,)] = con.execute("select current_setting('memory_limit')").fetchall()
-    amount, unit = limit.split()
-    con.execute(f"set memory_limit = '{float(amount) * share} {unit}'")
 
 
 def why_no_limit() -> str | None:

@@ -66,7 +66,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Judged:
-    """The verdicts on some documents. `accepted` and `rejected` are temporary tables; the caller drops them."""
+    """The verdicts on some documents. `accepted` and `rejected` are tables; the caller drops them."""
 
     accepted: str
     rejected: str
@@ -103,7 +103,7 @@ def judge(
     latest = _latest(extract_date)
     query = _compile(stream)
     con.execute(
-        f"CREATE TEMP TABLE {accepted} AS "
+        f"CREATE TABLE {accepted} AS "
         + query.sql.replace("@docs", docs)
         .replace("@stored", exact.stored_name)
         .replace(values.KEYED_HASH, exact.keyed_hash_name)
@@ -111,7 +111,7 @@ def judge(
     )
     rows_erased = _forget(con, accepted, stream, key, erased) if erased else 0
     con.execute(f"""
-        CREATE TEMP TABLE {rejected} AS
+        CREATE TABLE {rejected} AS
         SELECT source_file, source_line, batch_index, {query.source} AS source,
             {query.reasons}[_judged.verdict] AS reason,
             CASE WHEN _judged.verdict = 1 THEN _judged.fault
@@ -141,7 +141,7 @@ def judge(
     rows_kept = sum(rows for kind, _, rows in counts if kind == "row")
     if 2 * rows_rejected > rows_kept:  # deleted rows keep their memory
         rest = f"SELECT * EXCLUDE (_judged) FROM {accepted} WHERE _judged.verdict IS NULL"
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {accepted} AS {rest}")
+        con.execute(f"CREATE OR REPLACE TABLE {accepted} AS {rest}")
     else:
         if rows_rejected:
             con.execute(f"DELETE FROM {accepted} WHERE _judged.verdict IS NOT NULL")

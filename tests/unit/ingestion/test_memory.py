@@ -15,21 +15,19 @@ def limit_of(con: duckdb.DuckDBPyConnection) -> float:
     return float(amount) * {"MiB": 1, "GiB": 1024}[unit]
 
 
-def test_the_variable_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_is_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAYBOOK_MEMORY", "4GiB")
     with duckdb.connect() as con:
         limit_memory(con)
         assert limit_of(con) == 4096
-        limit_memory(con, share=1 / 4)
-        assert limit_of(con) == 1024
 
 
 def test_without_it_the_engine_takes_what_it_takes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAYBOOK_MEMORY", raising=False)
     with duckdb.connect() as con:
         before = limit_of(con)
-        limit_memory(con, share=0.5)
-        assert limit_of(con) == pytest.approx(before / 2, rel=0.02)  # it is shown in tenths
+        limit_memory(con)
+        assert limit_of(con) == before
 
 
 @pytest.mark.parametrize("wanted", ["much", "4", "50%"])

@@ -23,6 +23,10 @@
 {% macro continuous_percentile(number, fraction) %}{{ return(adapter.dispatch('continuous_percentile')(number, fraction)) }}{% endmacro %}
 {% macro default__continuous_percentile(number, fraction) %}quantile_cont({{ number }}, {{ fraction }}){% endmacro %}
 
+{# The newest value that is not null, as a window function. #}
+{% macro last_known(value) %}{{ return(adapter.dispatch('last_known')(value)) }}{% endmacro %}
+{% macro default__last_known(value) %}last_value({{ value }} ignore nulls){% endmacro %}
+
 {# One row per element of a list column. #}
 {% macro element_of(list) %}{{ return(adapter.dispatch('element_of')(list)) }}{% endmacro %}
 {% macro default__element_of(list) %}unnest({{ list }}){% endmacro %}

@@ -14,6 +14,8 @@
 
 {% macro spark__text_hash(text, digits) %}cast(conv(substr(md5({{ text }}), 1, {{ digits }}), 16, 10) as bigint){% endmacro %}
 
+{% macro spark__last_known(value) %}last_value({{ value }}, true){% endmacro %}
+
 {# Null would become the text `null`. #}
 {% macro spark__double_text(number) %}case when {{ number }} is not null then format_string('%.14e', {{ number }}) end{% endmacro %}
 

@@ -1,18 +1,15 @@
 {#
-The entity of an event in a funnel: the columns of `events` that `entity` (`a+b`) names, joined by `|`; null where one of them is. A `|` in a
-part is written `%7C` and a `%` as `%25` (percent-encoding), so that two entities never share a text. `columns` are those it can name.
+The value of an event for one of the columns that name an entity: `name` is an expression with that column's name, `columns` are those that it can be.
 #}
-{% macro funnel_entity(entity, events, columns) -%}
-    {%- for number in range(1, 4) -%}
-        {%- set name = "split_part(" ~ entity ~ ", '+', " ~ number ~ ")" -%}
-        {%- set part -%}
-            replace(replace(case {{ name }}{% for column in columns %} when '{{ column }}' then {{ events }}.{{ column }}{% endfor %} end, '%', '%25'), '|', '%7C')
-        {%- endset -%}
-        {%- if number == 1 %}{{ part }}{% else %}
-        || case {{ name }} when '' then '' else '|' || {{ part }} end
-        {%- endif -%}
-    {%- endfor -%}
+{% macro funnel_part(name, events, columns) -%}
+    case {{ name }}{% for column in columns %} when '{{ column }}' then {{ events }}.{{ column }}{% endfor %} end
 {%- endmacro %}
+
+{#
+A value as a part of an entity, whose parts are joined by `|`: a `|` in it is written `%7C` and a `%` as `%25` (percent-encoding), so that two entities
+never share a text.
+#}
+{% macro funnel_escape(part) %}replace(replace({{ part }}, '%', '%25'), '|', '%7C'){% endmacro %}
 
 {# The text that stands as a part of an entity, from 1. #}
 {% macro funnel_entity_part(entity, number) -%}

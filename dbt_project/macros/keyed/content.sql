@@ -12,5 +12,5 @@ no two rows share a text.
         {%- endset -%}
         {%- do parts.append("coalesce(cast(length(" ~ text ~ ") as string) || ':' || " ~ text ~ ", '-')") -%}
     {%- endfor -%}
-    (select coalesce(sum(cast({{ text_hash(parts | join(' || ')) }} as decimal(38, 0))), 0) from {{ rows }})
+    (select coalesce(sum(cast({{ text_hash('concat(' ~ parts | join(', ') ~ ')') }} as decimal(38, 0))), 0) from {{ rows }})
 {%- endmacro %}

@@ -37,9 +37,12 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
     cast(sum(hinted) over topic as bigint) as topic_hinted
 {%- endmacro %}
 
-{# The same sums as they stood k and k + 1 attempts ago, 0 before the first: `topic_correct_3_ago`, ... #}
+{#
+The same sums as they stood k and k + 1 attempts ago, 0 before the first: `topic_correct_3_ago`, ... The level with the fewest comes first: each
+window is sorted with what those before it have added.
+#}
 {% macro mastery_sums_ago() -%}
-    {%- for level, memory in mastery_levels().items() %}
+    {%- for level, memory in mastery_levels().items() | reverse %}
     {%- set places = [] -%}
     {%- for last in memory['last'] -%}{%- do places.extend([last, last + 1] if level != 'question' else [last + 1]) -%}{%- endfor -%}
     {%- for place in places | unique %}

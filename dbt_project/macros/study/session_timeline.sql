@@ -1,5 +1,6 @@
 {#
-The events of whole sessions in time order, each with what the session's end and its active time are told by. `events` names a CTE.
+The events of whole sessions in time order, each with what the session's end and its active time are told by. `events` names a CTE; of its
+columns those come along that say who did what, and when: what a window carries it has to sort.
 
   position         1 for the first event of the session; ties in time are broken by the event id
   next_at          when the next event of the session happened
@@ -11,48 +12,56 @@ The events of whole sessions in time order, each with what the session's end and
 {% macro session_timeline(events) %}
     with placed as (
         select
-            *,
+            session_id,
+            is_derived,
+            user_id,
+            event_type,
+            event_ts,
+            event_date,
+            is_learning_event,
             row_number() over in_time as position,
-            lag(event_ts) over in_time as previous_at,
-            lead(event_ts) over in_time as next_at
+            lead(event_ts) over in_time as next_at,
+            event_type = 'session_end'
+            and event_ts > {{ minutes_after('lag(event_ts) over in_time', var('inactivity_minutes')) }} is true as is_late_end,
+            coalesce({{ last_known(
+                "case
+                    when event_type = 'session_pause' then true
+                    when event_type in ('session_start', 'session_resume', 'session_end') or is_learning_event then false
+                end"
+            ) }} over (
+                partition by session_id order by event_ts, event_id rows between unbounded preceding and current row
+            ), false) as is_paused
         from {{ events }}
         window in_time as (partition by session_id order by event_ts, event_id)
     ),
 
-    marked as (
+    last_ends as (
         select
-            *,
-            event_type = 'session_end' and event_ts > {{ minutes_after('previous_at', var('inactivity_minutes')) }} is true as is_late_end,
-            max(case when event_type = 'session_end' then position end) over whole as last_end_position,
-            max(case when is_learning_event then event_ts end) over whole as last_learning_at,
-            max(case when event_type = 'session_pause' then position end) over so_far as last_pause_position,
-            max(
-                case when event_type in ('session_start', 'session_resume', 'session_end') or is_learning_event then position end
-            ) over so_far as last_presence_position
+            session_id,
+            max_by(event_ts, case when event_type = 'session_end' then position end) as last_end_at,
+            max_by(is_late_end, case when event_type = 'session_end' then position end) as is_last_end_late,
+            max(case when is_learning_event then event_ts end) as last_learning_at
         from placed
-        window
-            whole as (partition by session_id),
-            so_far as (partition by session_id order by position rows between unbounded preceding and current row)
+        group by session_id
     ),
 
-    ended as (
+    ends as (
         select
-            *,
-            max(
-                case
-                    when position = last_end_position and not is_late_end and (last_learning_at is null or last_learning_at <= event_ts)
-                        then event_ts
-                end
-            ) over (partition by session_id) as explicit_end_at
-        from marked
+            session_id,
+            case
+                when not is_last_end_late and (last_learning_at is null or last_learning_at <= last_end_at) then last_end_at
+            end as explicit_end_at
+        from last_ends
     )
 
     select
-        *,
-        next_at is not null
-        and next_at <= {{ minutes_after('event_ts', var('inactivity_minutes')) }}
-        and event_type != 'session_end'
-        and coalesce(last_pause_position, 0) <= coalesce(last_presence_position, 0)
-        and (explicit_end_at is null or event_ts < explicit_end_at) as is_active_gap
-    from ended
+        placed.*,
+        ends.explicit_end_at,
+        placed.next_at is not null
+        and placed.next_at <= {{ minutes_after('placed.event_ts', var('inactivity_minutes')) }}
+        and placed.event_type != 'session_end'
+        and not placed.is_paused
+        and (ends.explicit_end_at is null or placed.event_ts < ends.explicit_end_at) as is_active_gap
+    from placed
+    inner join ends on placed.session_id = ends.session_id
 {% endmacro %}

@@ -19,7 +19,11 @@
 {%- set is_collapsed = {'recommendation': 'is_collapsed'} -%}
 
 with declared as (
-    select *
+    select
+        *,
+        split_part(entity, '+', 1) as column_1,
+        split_part(entity, '+', 2) as column_2,
+        split_part(entity, '+', 3) as column_3
     from {{ ref('int_funnels__declared') }}
 ),
 
@@ -32,7 +36,11 @@ events as (
         declared.role,
         declared.window_hours,
         '{{ system }}' as system,
-        {{ funnel_entity('declared.entity', 'events', columns) }} as entity,
+        declared.column_2 != '' as has_part_2,
+        declared.column_3 != '' as has_part_3,
+        {%- for number in range(1, 4) %}
+        {{ funnel_part('declared.column_' ~ number, 'events', columns) }} as part_{{ number }},
+        {%- endfor %}
         events.event_id,
         events.event_ts,
         events.event_date,
@@ -51,12 +59,14 @@ select
     role,
     window_hours,
     system,
-    entity,
+    {{ funnel_escape('part_1') }}
+    || case when has_part_2 then '|' || {{ funnel_escape('part_2') }} else '' end
+    || case when has_part_3 then '|' || {{ funnel_escape('part_3') }} else '' end as entity,
     event_id,
     event_ts,
     event_date,
     order_at_an_instant,
     is_collapsed
 from events
-where entity is not null
+where part_1 is not null and (part_2 is not null or not has_part_2) and (part_3 is not null or not has_part_3)
 order by event_date

@@ -15,6 +15,10 @@
     }},
 ) }}
 
+{%- set reported = [
+    'reported_duration_seconds', 'reported_active_seconds', 'reported_materials_viewed', 'reported_questions_attempted', 'reported_xp_earned',
+] %}
+
 with events as (
     select *
     from {{ touched_rows(ref('int_study__session_events'), date='event_date') }}
@@ -42,7 +46,8 @@ active as (
     group by session_id
 ),
 
-sessions as (
+-- What the order of the events tells.
+in_order as (
     select
         session_id,
         is_derived,
@@ -50,9 +55,15 @@ sessions as (
         min(event_ts) as started_at,
         max(explicit_end_at) as explicit_end_at,
         max(case when not is_late_end then event_ts end) as last_present_at,
-        min(case when event_type = 'session_start' and device_type is not null then position end) as device_position,
-        min(case when event_type = 'session_start' and timezone is not null then position end) as timezone_position,
-        max(last_end_position) as last_end_position,
+        count(distinct user_id) as users,
+        count(*) as events
+    from timeline
+    group by session_id, is_derived
+),
+
+counts as (
+    select
+        session_id,
         {{ count_where("event_type = 'session_pause'") }} as pause_count,
         {{ count_distinct_where('material_id', "event_type in ('material_open', 'material_read')") }} as materials_viewed,
         {{ count_distinct_where('material_id', 'completes_material') }} as materials_completed,
@@ -62,22 +73,20 @@ sessions as (
         {{ count_where("event_type = 'ai_question_asked'") }} as ai_interactions,
         {{ sum_of_integers("case when event_type = 'xp_earned' then xp_amount end") }} as xp_earned,
         {{ count_where("event_type = 'achievement_unlocked'") }} as achievements_unlocked,
-        {{ count_where("event_type = 'search_performed'") }} as searches,
-        count(distinct user_id) as users,
-        count(*) as events
-    from timeline
-    group by session_id, is_derived
+        {{ count_where("event_type = 'search_performed'") }} as searches
+    from {{ touched_rows(ref('int_study__session_events'), date='event_date') }} as events
+    group by session_id
 ),
 
 ended as (
     select
-        sessions.*,
+        in_order.*,
         case
-            when sessions.explicit_end_at is not null then 'explicit'
-            when as_of.as_of > {{ minutes_after('sessions.last_present_at', var('inactivity_minutes')) }} then 'timeout'
+            when in_order.explicit_end_at is not null then 'explicit'
+            when as_of.as_of > {{ minutes_after('in_order.last_present_at', var('inactivity_minutes')) }} then 'timeout'
             else 'active'
         end as end_reason
-    from sessions
+    from in_order
     cross join as_of
 ),
 
@@ -88,22 +97,40 @@ spans as (
     from ended
 ),
 
--- What single events of the session say: its first session_starts, its last session_end, and what comes after its end.
-statements as (
+after_end as (
     select
         spans.session_id,
-        max(case when timeline.position = spans.device_position then timeline.device_type end) as device_type,
-        max(case when timeline.position = spans.timezone_position then timeline.timezone end) as timezone,
-        max(case when timeline.position = spans.last_end_position then timeline.reported_duration_seconds end) as reported_duration_seconds,
-        max(case when timeline.position = spans.last_end_position then timeline.reported_active_seconds end) as reported_active_seconds,
-        max(case when timeline.position = spans.last_end_position then timeline.reported_materials_viewed end) as reported_materials_viewed,
-        max(case when timeline.position = spans.last_end_position then timeline.reported_questions_attempted end)
-            as reported_questions_attempted,
-        max(case when timeline.position = spans.last_end_position then timeline.reported_xp_earned end) as reported_xp_earned,
-        {{ count_where('timeline.event_ts > spans.ended_at') }} as events_after_end
+        {{ count_where('timeline.event_ts > spans.ended_at') }} as events
     from spans
     inner join timeline on spans.session_id = timeline.session_id
     group by spans.session_id
+),
+
+-- What single events of the session say: the first of its session_starts that says it, and its last session_end.
+statement_events as (
+    select
+        session_id,
+        event_type,
+        device_type,
+        timezone,
+        {{ reported | join(',\n        ') }},
+        row_number() over (partition by session_id, event_type, device_type is null order by event_ts, event_id) as device_place,
+        row_number() over (partition by session_id, event_type, timezone is null order by event_ts, event_id) as timezone_place,
+        row_number() over (partition by session_id, event_type order by event_ts desc, event_id desc) as place_from_end
+    from {{ touched_rows(ref('int_study__session_events'), date='event_date') }} as events
+    where event_type in ('session_start', 'session_end')
+),
+
+statements as (
+    select
+        session_id,
+        max(case when event_type = 'session_start' and device_place = 1 then device_type end) as device_type,
+        max(case when event_type = 'session_start' and timezone_place = 1 then timezone end) as timezone,
+        {%- for name in reported %}
+        max(case when event_type = 'session_end' and place_from_end = 1 then {{ name }} end) as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from statement_events
+    group by session_id
 )
 
 select
@@ -117,27 +144,25 @@ select
     spans.last_present_at,
     {{ seconds(microseconds_between('spans.started_at', 'spans.ended_at')) }} as duration_seconds,
     {{ seconds('active.active_microseconds') }} as active_seconds,
-    spans.pause_count,
-    spans.materials_viewed,
-    spans.materials_completed,
-    spans.chunks_read,
-    spans.questions_attempted,
-    spans.questions_correct,
-    spans.ai_interactions,
-    spans.xp_earned,
-    spans.achievements_unlocked,
-    spans.searches,
+    counts.pause_count,
+    counts.materials_viewed,
+    counts.materials_completed,
+    counts.chunks_read,
+    counts.questions_attempted,
+    counts.questions_correct,
+    counts.ai_interactions,
+    counts.xp_earned,
+    counts.achievements_unlocked,
+    counts.searches,
     statements.device_type,
     statements.timezone,
     spans.events,
-    statements.events_after_end,
+    after_end.events as events_after_end,
     spans.users,
-    statements.reported_duration_seconds,
-    statements.reported_active_seconds,
-    statements.reported_materials_viewed,
-    statements.reported_questions_attempted,
-    statements.reported_xp_earned
+    statements.{{ reported | join(',\n    statements.') }}
 from spans
-inner join statements on spans.session_id = statements.session_id
+inner join counts on spans.session_id = counts.session_id
+inner join after_end on spans.session_id = after_end.session_id
+left join statements on spans.session_id = statements.session_id
 inner join active on spans.session_id = active.session_id
 order by spans.started_at

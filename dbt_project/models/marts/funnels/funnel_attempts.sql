@@ -13,12 +13,9 @@
 
 {%- set most_steps = 8 %}
 
-with events as (
-    select *
-    from {{ touched_rows(ref('int_funnels__events'), date='event_date') }}
-),
+{%- set events = touched_rows(ref('int_funnels__events'), date='event_date') %}
 
-as_of as (
+with as_of as (
     select as_of
     from {{ ref('int_as_of') }}
 ),
@@ -35,12 +32,12 @@ attempts as (
         event_ts as opened_at,
         steps,
         window_hours
-    from events
+    from {{ events }} as events
     where step = 1
 ),
 
 scoped as (
-    {{ funnel_scopes('events') }}
+    {{ funnel_scopes(events ~ ' as events') }}
 ),
 
 -- What lies in the scope of an attempt; the earliest exclusion ends it.
@@ -71,7 +68,7 @@ countable as (
         and (scopes.ended_at is null or scoped.event_ts <= scopes.ended_at)
 ),
 
--- A step is reached at the earliest event of its type that is not earlier than the step before it was reached.
+-- A step is reached at the earliest event of its type that is not earlier than the step before it was reached; the first one by its own event.
 step_1 as (
     select
         funnel,
@@ -110,24 +107,27 @@ reached as (
         attempts.steps,
         attempts.attempt < attempts.attempts as is_followed,
         {{ minutes_after('attempts.opened_at', '60 * attempts.window_hours') }} as closes_at,
-        {%- for step in range(1, most_steps + 1) %}
+        attempts.opened_at as step_1_at,
+        {%- for step in range(2, most_steps + 1) %}
         step_{{ step }}.reached_at as step_{{ step }}_at,
         {%- endfor %}
         case
-            {%- for step in range(most_steps, 0, -1) %}
+            {%- for step in range(most_steps, 1, -1) %}
             when step_{{ step }}.reached_at is not null then {{ step }}
             {%- endfor %}
+            else 1
         end as steps_reached,
         coalesce(
-            {%- for step in range(most_steps, 0, -1) %}
-            step_{{ step }}.reached_at{{ ',' if not loop.last }}
+            {%- for step in range(most_steps, 1, -1) %}
+            step_{{ step }}.reached_at,
             {%- endfor %}
+            attempts.opened_at
         ) as last_step_at,
         scopes.ended_at,
         coalesce(scopes.collapsed_events, 0) as collapsed_events
     from attempts
     left join scopes on attempts.funnel = scopes.funnel and attempts.entity = scopes.entity and attempts.attempt = scopes.attempt
-    {%- for step in range(1, most_steps + 1) %}
+    {%- for step in range(2, most_steps + 1) %}
     left join step_{{ step }}
         on
             attempts.funnel = step_{{ step }}.funnel

@@ -7,7 +7,7 @@
     }},
 ) }}
 
-with copies as (
+{%- set copies %}
     select
         'session_questions' as stream,
         row_id,
@@ -22,10 +22,6 @@ with copies as (
         batch_index
     from {{ arrived_rows('assessment', 'session_questions') }}
     {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
-)
+{%- endset %}
 
-select
-    *,
-    {{ copy_number('row_id') }} as copy_number,
-    {{ copy_status('row_id') }} as copy_status
-from copies
+{{ settled_copies(copies, 'row_id') }}

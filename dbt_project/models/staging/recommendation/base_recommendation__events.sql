@@ -17,7 +17,7 @@
     'extract_date', 'source_file', 'source_line', 'batch_index',
 ] %}
 
-with copies as (
+{%- set copies %}
     select
         'events' as stream,
         event_key as event_id,
@@ -27,11 +27,7 @@ with copies as (
         {{ columns | join(',\n        ') }}
     from {{ arrived_rows('recommendation', 'events') }}
     {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
-)
+{%- endset %}
 
-select
-    *,
-    {{ copy_number(identity) }} as copy_number,
-    {{ copy_status(identity) }} as copy_status
-from copies
+{{ settled_copies(copies, identity) }}
 order by event_date

@@ -20,7 +20,7 @@
     'batch_index',
 ] %}
 
-with copies as (
+{%- set copies %}
     select
         'events' as stream,
         row_id as event_id,
@@ -28,11 +28,7 @@ with copies as (
         {{ columns | join(',\n        ') }}
     from {{ arrived_rows('study', 'events') }}
     {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
-)
+{%- endset %}
 
-select
-    *,
-    {{ copy_number('event_id') }} as copy_number,
-    {{ copy_status('event_id') }} as copy_status
-from copies
+{{ settled_copies(copies, 'event_id') }}
 order by event_date

@@ -7,7 +7,7 @@
     }},
 ) }}
 
-with copies as (
+{%- set copies %}
     select
         'questions' as stream,
         row_id,
@@ -22,10 +22,6 @@ with copies as (
         batch_index
     from {{ arrived_rows('study', 'questions') }}
     {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
-)
+{%- endset %}
 
-select
-    *,
-    {{ copy_number('extract_date, row_id') }} as copy_number,
-    {{ copy_status('extract_date, row_id') }} as copy_status
-from copies
+{{ settled_copies(copies, 'extract_date, row_id') }}

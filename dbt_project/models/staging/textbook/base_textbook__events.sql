@@ -16,7 +16,7 @@
     'source_file', 'source_line', 'batch_index',
 ] %}
 
-with copies as (
+{%- set copies %}
     select
         'events' as stream,
         row_id as event_id,
@@ -26,11 +26,7 @@ with copies as (
         {{ columns | join(',\n        ') }}
     from {{ arrived_rows('textbook', 'events') }}
     {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
-)
+{%- endset %}
 
-select
-    *,
-    {{ copy_number('event_id') }} as copy_number,
-    {{ copy_status('event_id') }} as copy_status
-from copies
+{{ settled_copies(copies, 'event_id') }}
 order by event_date

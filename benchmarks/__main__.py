@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
 from benchmarks.kept import Kept, OtherMeasurements
-from benchmarks.measurements import SMOKE, Sizes, beside, first_load, nights
+from benchmarks.measurements import COMMANDS, SMOKE, Sizes, beside, first_load, home_of_nights, nights
 from benchmarks.questions import ask
-from benchmarks.report import draw, page
+from benchmarks.report import Found, draw, page
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 # For each event of the largest history. Measured at 1.3 million: 545 for extracts, lake, databases and their copy; the
@@ -65,23 +65,33 @@ def main() -> int:
     def tell(told: str) -> None:
         print(f"{(time.monotonic() - began) / 60:6.1f} min  {told}", flush=True)
 
+    command = " ".join(["make bench", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
+    found = Found(kept.begun, command)
+    plot = chosen.results.with_name("cost_against_history.svg")
+
+    def write() -> None:
+        """What there is, so that a bench that is cut off has a page."""
+        if found.nights:
+            draw(found.nights, plot)
+        wanted = {"nights": len(sizes.histories), "besides": len(COMMANDS)}
+        chosen.results.write_text(page(found, wanted, dt.datetime.now(dt.UTC), plot.name))
+
     is_whole = False
     try:
-        of_first_load = kept.once("first_load", lambda: first_load(work, sizes, tell))
-        of_alternatives = beside(work, sizes, tell, kept.once)
-        home, of_nights = nights(work, sizes, tell, kept.once)
-        answers = kept.once("questions", lambda: ask(home, tell))
+        found.first = kept.once("first_load", lambda: first_load(work, sizes, tell))
+        write()
+        for night in nights(work, sizes, tell, kept.once):
+            found.nights.append(night)
+            write()
+        found.answers = kept.once("questions", lambda: ask(home_of_nights(work), tell))
+        write()
+        for other in beside(work, sizes, tell, kept.once):
+            found.besides.append(other)
+            write()
         is_whole = True
     finally:
         if is_whole or not chosen.work:
             shutil.rmtree(work, ignore_errors=True)
-    command = " ".join(["make bench", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
-    plot = chosen.results.with_name("cost_against_history.svg")
-    draw(of_nights, plot)
-    told = page(
-        kept.begun, dt.datetime.now(dt.UTC), command, of_first_load, of_nights, of_alternatives, answers, plot.name
-    )
-    chosen.results.write_text(told)
     tell(f"wrote {chosen.results}")
     return 0
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -57,7 +57,7 @@ SMOKE = Sizes(
 
 _THREE = "+study_sessions +daily_user_stats +topic_mastery"
 
-# By what each is called. Daybook's own three marts are without their tests, as are those of the others.
+# By what each is called, the slowest last. Daybook's own three marts are without their tests, as those of the others.
 COMMANDS: Mapping[str, Sequence[str]] = {
     "Daybook: load": ("{python}", "-m", "ingestion", "load"),
     "Daybook: load, three marts": (
@@ -77,13 +77,6 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         "--fast",
     ),
     "Spark: three marts": ("{python}", "-m", "benchmarks.alternatives.spark_marts", "{landing}", "{output}"),
-    "dlt: load, as it comes": (
-        "{python}",
-        "-m",
-        "benchmarks.alternatives.dlt_load",
-        "{landing}",
-        "{output}/dlt.duckdb",
-    ),
     "dlt: load, tuned": (
         "{python}",
         "-m",
@@ -99,6 +92,13 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         "{landing}",
         "{output}/dlt.duckdb",
         "--fast",
+    ),
+    "dlt: load, as it comes": (
+        "{python}",
+        "-m",
+        "benchmarks.alternatives.dlt_load",
+        "{landing}",
+        "{output}/dlt.duckdb",
     ),
 }
 
@@ -158,10 +158,15 @@ def first_load(work: Path, sizes: Sizes, tell: Tell) -> FirstLoad:
     return FirstLoad(extracts, nights, baseline, in_little, without_news)
 
 
-def nights(work: Path, sizes: Sizes, tell: Tell, once: Once) -> tuple[Home, list[AtHistory]]:
-    """Nights with the news of a day, on a history that grows in between; gives the home as it is in the end."""
-    folder = work / "nights"
-    pool, home = folder / "landing", Home(folder / "home")
+def home_of_nights(work: Path) -> Home:
+    """The home in which the history grows."""
+    return Home(work / "nights" / "home")
+
+
+def nights(work: Path, sizes: Sizes, tell: Tell, once: Once) -> Iterator[AtHistory]:
+    """Nights with the news of a day, on a history that grows in between."""
+    folder, home = work / "nights", home_of_nights(work)
+    pool = folder / "landing"
     of_a_point = sizes.warm_ups + sizes.runs + 1  # one in little memory
     # As many again, for nights of a bench that was cut off.
     dates = max(sizes.histories) // sizes.news + 2 * of_a_point
@@ -193,10 +198,11 @@ def nights(work: Path, sizes: Sizes, tell: Tell, once: Once) -> tuple[Home, list
 
         return AtHistory(history, sizes.news, sizes.counted(night), by_hand, in_little)
 
-    return home, [once(f"history_{history}", partial(at, history)) for history in sizes.histories]
+    for history in sizes.histories:
+        yield once(f"history_{history}", partial(at, history))
 
 
-def beside(work: Path, sizes: Sizes, tell: Tell, once: Once) -> list[Beside]:
+def beside(work: Path, sizes: Sizes, tell: Tell, once: Once) -> Iterator[Beside]:
     """The same extracts, in what people would use instead."""
     folder = work / "beside"
     dates = 3
@@ -220,9 +226,9 @@ def beside(work: Path, sizes: Sizes, tell: Tell, once: Once) -> list[Beside]:
         tell(f"{name}: {costs[-1].seconds:.1f} s")
         return Beside(name, costs)
 
-    found = [once(name, partial(measured, name, command)) for name, command in COMMANDS.items()]
+    for name, command in COMMANDS.items():
+        yield once(name, partial(measured, name, command))
     shutil.rmtree(folder)
-    return found
 
 
 def _taken(waiting: list[date], number: int) -> list[date]:

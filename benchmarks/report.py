@@ -9,6 +9,7 @@ import datetime as dt
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,26 +24,48 @@ _LIBRARIES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "deltalake", "pyarr
 GIB = 2**30
 
 
-def page(
-    begun: dt.datetime,
-    ended: dt.datetime,
-    command: str,
-    first: FirstLoad,
-    nights: Sequence[AtHistory],
-    besides: Sequence[Beside],
-    answers: Sequence[Answer],
-    plot: str,
-) -> str:
-    """The whole page as Markdown; `plot` is the name of the picture beside it."""
-    sections = [
-        _head(begun, ended, command),
-        _first_load(first),
-        _nights(first, nights, plot),
-        _fixed_cost(first),
-        _beside(besides),
-        _questions(answers),
-        _memory(first, nights),
-    ]
+@dataclass
+class Found:
+    """What has been measured so far."""
+
+    begun: dt.datetime
+    command: str
+    first: FirstLoad | None = None
+    nights: list[AtHistory] = field(default_factory=list)
+    answers: Sequence[Answer] = ()
+    besides: list[Beside] = field(default_factory=list)
+
+
+def page(found: Found, wanted: Mapping[str, int], now: dt.datetime, plot: str) -> str:
+    """The whole page as Markdown.
+
+    Args:
+        found: what was measured.
+        wanted: how many points the nights, and how many rows what stands beside them, will have.
+        now: when.
+        plot: the name of the picture beside the page.
+    """
+    first, nights = found.first, found.nights
+    sections = [_head(found, now)]
+    missing = []
+    if first:
+        sections += [_first_load(first), *([_nights(first, nights, plot)] if nights else []), _fixed_cost(first)]
+    else:
+        missing.append("the first load")
+    if len(nights) < wanted["nights"]:
+        missing.append("nights on the largest history")
+    if found.answers:
+        sections.append(_questions(found.answers))
+    else:
+        missing.append("the questions")
+    if found.besides:
+        sections.append(_beside(found.besides))
+    if len(found.besides) < wanted["besides"]:
+        missing.append("all that people would use instead")
+    if first and nights:
+        sections.append(_memory(first, nights))
+    if missing:
+        sections.insert(1, iter([f"**Not whole**: the run ended before it had measured {', '.join(missing)}."]))
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
@@ -68,11 +91,11 @@ def draw(nights: Sequence[AtHistory], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _head(begun: dt.datetime, ended: dt.datetime, command: str) -> Iterator[str]:
-    since = "" if begun.date() == ended.date() else f", begun on {begun:%Y-%m-%d}"
+def _head(found: Found, now: dt.datetime) -> Iterator[str]:
+    since = "" if found.begun.date() == now.date() else f", begun on {found.begun:%Y-%m-%d}"
     yield "# Results"
     yield ""
-    yield f"Written by `{command}` on {ended:%Y-%m-%d}{since}; every number was measured by it. Seconds are the"
+    yield f"Written by `{found.command}` on {now:%Y-%m-%d}{since}; every number was measured by it. Seconds are the"
     yield "clock's, from the start of a process to its end, the median of the runs; memory is the resident memory of"
     yield "all its processes together, the most of the runs. Files are in the system's cache, for all alike."
     yield ""

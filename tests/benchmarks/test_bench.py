@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import subprocess
@@ -14,6 +15,10 @@ for needed in ("psutil", "matplotlib", "pandas", "dlt"):
     pytest.importorskip(needed, reason="the benchmark's own libraries are not installed: make bench-tools")
 
 from benchmarks.clock import CommandFailed, Cost, measure, median  # noqa: E402
+from benchmarks.events import Written  # noqa: E402
+from benchmarks.homes import Night  # noqa: E402
+from benchmarks.measurements import FirstLoad  # noqa: E402
+from benchmarks.report import Found, page  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +32,7 @@ def test_a_smoke_of_the_bench_writes_its_page(tmp_path: Path) -> None:
     page = results.read_text()
     headings = re.findall("^## (.*)", page, re.MULTILINE)
     assert headings == [
-        "A first load", "A night", "The fixed cost", "Beside what people would use instead", "Questions", "Memory",
+        "A first load", "A night", "The fixed cost", "Questions", "Beside what people would use instead", "Memory",
     ]  # fmt: skip
     assert "nan" not in page and "None" not in page
     assert len(re.findall(r": (?:not )?reached\.$", page, re.MULTILINE)) >= 7
@@ -35,9 +40,23 @@ def test_a_smoke_of_the_bench_writes_its_page(tmp_path: Path) -> None:
     measured = {row[0].removeprefix("| "): row[1] for row in rows}
     for name in ("Daybook: load, three marts", "pandas: three marts", "dlt: load, tuned"):
         assert float(measured[name]) > 0
-    questions = page[page.index("## Questions") : page.index("## Memory")]
+    assert "Not whole" not in page
+    questions = page[page.index("## Questions") : page.index("## Beside")]
     assert len(re.findall(r"^\| .*\? \| [\d,]+ \| [\d,]+ \|$", questions, re.MULTILINE)) == 10
     assert (tmp_path / "cost_against_history.svg").read_text().count("<svg") == 1
+
+
+def test_a_bench_that_is_cut_off_has_a_page_that_says_so() -> None:
+    nights = [Night(Cost(seconds, 5, 2**30), {"load": 1.0}) for seconds in (6, 3, 4)]
+    first = FirstLoad(Written((dt.date(2026, 1, 5),), 1000, 10**6), nights, [Cost(2, 2, 2**30)], None, nights)
+    begun = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    told = page(Found(begun, "make bench", first), {"nights": 3, "besides": 9}, begun + dt.timedelta(hours=3), "plot")
+    assert (
+        "**Not whole**: the run ended before it had measured nights on the largest history, the questions, all that"
+        " people would use instead."
+    ) in told
+    assert "**2.00 times the script's time**; the goal is at most 1.5: not reached." in told
+    assert re.findall("^## (.*)", told, re.MULTILINE) == ["A first load", "The fixed cost"]
 
 
 def test_a_command_is_measured_with_all_that_it_starts(tmp_path: Path) -> None:

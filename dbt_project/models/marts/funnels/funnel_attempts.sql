@@ -40,64 +40,90 @@ scoped as (
     {{ funnel_scopes(events ~ ' as events') }}
 ),
 
--- What lies in the scope of an attempt; the earliest exclusion ends it.
+-- What lies in the scope of an attempt; the earliest exclusion ends it. A step is reached at the earliest event of its type that is not earlier than
+-- the step before it was reached: the first one by its own event, the second by any in scope,
 scopes as (
     select
         funnel,
         entity,
         attempt,
         min(case when role = 'exclusion' then event_ts end) as ended_at,
+        min(case when step = 2 then event_ts end) as second_at,
         {{ count_where('is_collapsed') }} as collapsed_events
     from scoped
     where is_in_scope
     group by funnel, entity, attempt
 ),
 
-countable as (
-    select
-        scoped.funnel,
-        scoped.entity,
-        scoped.attempt,
-        scoped.step,
-        scoped.event_ts
-    from scoped
-    inner join scopes on scoped.funnel = scopes.funnel and scoped.entity = scopes.entity and scoped.attempt = scopes.attempt
-    where
-        scoped.is_in_scope
-        and scoped.step > 1
-        and (scopes.ended_at is null or scoped.event_ts <= scopes.ended_at)
-),
-
--- A step is reached at the earliest event of its type that is not earlier than the step before it was reached; the first one by its own event.
-step_1 as (
+step_2 as (
     select
         funnel,
         entity,
         attempt,
-        opened_at as reached_at
-    from attempts
+        ended_at,
+        second_at as reached_at
+    from scopes
+    where second_at <= ended_at or (second_at is not null and ended_at is null)
 ),
-{%- for step in range(2, most_steps + 1) %}
+
+-- the others by what came behind.
+later as (
+    select
+        funnel,
+        entity,
+        attempt,
+        step,
+        event_ts
+    from scoped
+    where is_in_scope and step > 2
+),
+{%- for step in range(3, most_steps + 1) %}
 
 step_{{ step }} as (
     select
-        countable.funnel,
-        countable.entity,
-        countable.attempt,
-        min(countable.event_ts) as reached_at
-    from countable
+        later.funnel,
+        later.entity,
+        later.attempt,
+        previous.ended_at,
+        min(later.event_ts) as reached_at
+    from later
     inner join step_{{ step - 1 }} as previous
         on
-            countable.funnel = previous.funnel
-            and countable.entity = previous.entity
-            and countable.attempt = previous.attempt
-            and countable.event_ts >= previous.reached_at
-    where countable.step = {{ step }}
-    group by countable.funnel, countable.entity, countable.attempt
+            later.funnel = previous.funnel
+            and later.entity = previous.entity
+            and later.attempt = previous.attempt
+            and later.event_ts >= previous.reached_at
+    where later.step = {{ step }} and (previous.ended_at is null or later.event_ts <= previous.ended_at)
+    group by later.funnel, later.entity, later.attempt, previous.ended_at
 ),
 {%- endfor %}
 
-reached as (
+later_steps as (
+    {%- for step in range(3, most_steps + 1) %}
+    select
+        funnel,
+        entity,
+        attempt,
+        {{ step }} as step,
+        reached_at
+    from step_{{ step }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+paths as (
+    select
+        funnel,
+        entity,
+        attempt,
+        {%- for step in range(3, most_steps + 1) %}
+        max(case when step = {{ step }} then reached_at end) as step_{{ step }}_at{{ ',' if not loop.last }}
+        {%- endfor %}
+    from later_steps
+    group by funnel, entity, attempt
+),
+
+timed as (
     select
         attempts.funnel,
         attempts.entity,
@@ -108,32 +134,28 @@ reached as (
         attempts.attempt < attempts.attempts as is_followed,
         {{ minutes_after('attempts.opened_at', '60 * attempts.window_hours') }} as closes_at,
         attempts.opened_at as step_1_at,
-        {%- for step in range(2, most_steps + 1) %}
-        step_{{ step }}.reached_at as step_{{ step }}_at,
+        case when scopes.ended_at is null or scopes.second_at <= scopes.ended_at then scopes.second_at end as step_2_at,
+        {%- for step in range(3, most_steps + 1) %}
+        paths.step_{{ step }}_at,
         {%- endfor %}
-        case
-            {%- for step in range(most_steps, 1, -1) %}
-            when step_{{ step }}.reached_at is not null then {{ step }}
-            {%- endfor %}
-            else 1
-        end as steps_reached,
-        coalesce(
-            {%- for step in range(most_steps, 1, -1) %}
-            step_{{ step }}.reached_at,
-            {%- endfor %}
-            attempts.opened_at
-        ) as last_step_at,
         scopes.ended_at,
         coalesce(scopes.collapsed_events, 0) as collapsed_events
     from attempts
     left join scopes on attempts.funnel = scopes.funnel and attempts.entity = scopes.entity and attempts.attempt = scopes.attempt
-    {%- for step in range(2, most_steps + 1) %}
-    left join step_{{ step }}
-        on
-            attempts.funnel = step_{{ step }}.funnel
-            and attempts.entity = step_{{ step }}.entity
-            and attempts.attempt = step_{{ step }}.attempt
-    {%- endfor %}
+    left join paths on attempts.funnel = paths.funnel and attempts.entity = paths.entity and attempts.attempt = paths.attempt
+),
+
+reached as (
+    select
+        *,
+        case
+            {%- for step in range(most_steps, 1, -1) %}
+            when step_{{ step }}_at is not null then {{ step }}
+            {%- endfor %}
+            else 1
+        end as steps_reached,
+        coalesce({% for step in range(most_steps, 0, -1) %}step_{{ step }}_at{{ ', ' if not loop.last }}{% endfor %}) as last_step_at
+    from timed
 )
 
 select

@@ -37,7 +37,7 @@ class Sizes:
     runs: int = 3  # that are counted
     warm_ups: int = 1  # that are not, before them
     # What DuckDB may take where memory is measured, by the events that lie in the lake.
-    memory: Mapping[int, str] = field(default_factory=lambda: {10_000_000: "2GB", 100_000_000: "4GB"})
+    memory: Mapping[int, str] = field(default_factory=lambda: {10_000_000: "2.5GB", 100_000_000: "4GB"})
 
     def counted(self, once: Callable[[], Measured]) -> list[Measured]:
         """A measurement, so many times, behind those that warm caches up."""

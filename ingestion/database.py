@@ -103,7 +103,9 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
         raise DatabaseError(f"a database {url.get_backend_name()} is none that can be read")
     dialect = backend()
     try:
-        engine = sa.create_engine(dialect.url(url), poolclass=sa.NullPool, connect_args=dialect.connect_args(source))
+        engine = sa.create_engine(
+            dialect.url(url), poolclass=sa.NullPool, connect_args=dialect.connect_args(url, source)
+        )
     except ModuleNotFoundError as error:
         raise DatabaseError(f"the driver {error.name} is not installed") from None
     except (sa.exc.ArgumentError, TypeError, ValueError):
@@ -184,8 +186,9 @@ class Window:
         return f"where {self._condition}" + (f" order by {order}" if order else "")
 
     def named(self, name: str) -> str:
-        """A name in the database's SQL."""
-        return str(self._con.dialect.identifier_preparer.quote_identifier(name))
+        """A name in the database's SQL. SQLAlchemy would double a % in it, for drivers that are given parameters."""
+        quote = self._dialect.quote
+        return f"{quote}{name.replace(quote, 2 * quote)}{quote}"
 
     @property
     def _condition(self) -> str:
@@ -230,25 +233,30 @@ class Window:
     def _read(self, query: str) -> Iterator[pa.Table]:
         cells = [column.field for column in self.columns if column.may_hold_json]
         result = self._con.exec_driver_sql(query, execution_options={"stream_results": True})
-        most = _FIRST_ROWS
-        while rows := result.fetchmany(most):
-            docs, *texts = self._dialect.spell(self, rows)
-            values = [[doc[: LONGEST_ROW + 1] for doc in docs], *texts]
-            table = pa.table([pa.array(of, pa.string()) for of in values], names=[DOC, *cells])
-            yield table
-            most = max(1, min(_MOST_ROWS, 2 * most, _FETCH_BYTES * len(rows) // table.nbytes))
+        cursor, most = result.cursor, _FIRST_ROWS
+        try:
+            while rows := result.fetchmany(most):
+                docs, *texts = self._dialect.spell(self, rows)
+                values = [[doc[: LONGEST_ROW + 1] for doc in docs], *texts]
+                table = pa.table([pa.array(of, pa.string()) for of in values], names=[DOC, *cells])
+                yield table
+                most = max(1, min(_MOST_ROWS, 2 * most, _FETCH_BYTES * len(rows) // table.nbytes))
+        except BaseException:  # the database's, or of who wanted the rows
+            self._dialect.cut_off(self._con, cursor)
+            raise
 
 
 class _Dialect:
     """What databases do in ways of their own. Here: rows as any driver gives them, spelled in Python."""
 
     options: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ"}
+    quote = '"'  # around a name
 
     def url(self, url: sa.URL) -> sa.URL:
         """What SQLAlchemy connects to."""
         return url
 
-    def connect_args(self, source: DatabaseSource) -> dict[str, Any]:
+    def connect_args(self, url: sa.URL, source: DatabaseSource) -> dict[str, Any]:
         """What the driver is told beside the URL."""
         return {}
 
@@ -292,6 +300,9 @@ class _Dialect:
         ]
         return [docs, *cells]
 
+    def cut_off(self, con: sa.Connection, cursor: Any) -> None:
+        """Leave the rows of a cursor where they are: nobody wants the rest."""
+
     def told(self, error: BaseException | None, source: DatabaseSource) -> str:
         """What the database says of an error, in one line, without values of rows."""
         return in_short(str(error))
@@ -317,7 +328,7 @@ class _PostgreSQL(_Dialect):
         re.IGNORECASE,
     )
 
-    def connect_args(self, source: DatabaseSource) -> dict[str, Any]:
+    def connect_args(self, url: sa.URL, source: DatabaseSource) -> dict[str, Any]:
         alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
         names = {"application_name": "daybook", "client_encoding": "utf8"}
         return {"connect_timeout": source.connect_timeout, **alive, **names}
@@ -370,14 +381,23 @@ class _PostgreSQL(_Dialect):
 
 
 class _MySQL(_Dialect):
-    # Of others the text may quote a value.
-    _SAID_IN_FULL = (1044, 1045, 1049, 1054, 1064, 1142, 1146, 1969, 2003, 2006, 2013, 3024)
-    _TRANSIENT = (1040, 1053, 1205, 1213, 1927, 2003, 2006, 2013)
+    quote = "`"
 
-    def connect_args(self, source: DatabaseSource) -> dict[str, Any]:
+    # Of others the text may quote a value.
+    _SAID_IN_FULL = (
+        *(1040, 1044, 1045, 1047, 1049, 1052, 1053, 1054, 1060, 1064, 1142, 1143, 1146, 1203, 1305, 1317, 1356, 1370),
+        *(1698, 1792, 1927, 1969, 2003, 2006, 2013, 3024),
+    )
+    # Full, or of a cluster that is not ready; shut down, or killed; waited for a lock in vain; not reached, or lost.
+    _TRANSIENT = (1040, 1047, 1203, 1053, 1927, 1205, 1213, 2003, 2006, 2013)
+    _TIMES = (7, 10, 12, 14)  # timestamp, date, datetime, and date again
+
+    def connect_args(self, url: sa.URL, source: DatabaseSource) -> dict[str, Any]:
         # The server ends a statement itself; the driver gives up on one that does not answer at all.
         patience = {"connect_timeout": source.connect_timeout, "read_timeout": source.statement_timeout + 60}
-        return {"charset": "utf8mb4", **patience}
+        # Of a text the driver would send Latin-1, and fail at what is not in it.
+        secret = {"password": url.password.encode()} if url.password else {}
+        return {"charset": "utf8mb4", **patience, **secret}
 
     def begin(self, con: sa.Connection, source: DatabaseSource) -> list[str]:
         limit = (
@@ -387,9 +407,21 @@ class _MySQL(_Dialect):
         )
         return [
             f"set session {limit}",
+            # So long a server waits until it can send the next rows: those before them may take us a while to judge.
+            f"set session net_write_timeout = {source.statement_timeout}",
             "set session time_zone = '+00:00'",
             "start transaction with consistent snapshot, read only",
         ]
+
+    def fault_of_time(self, name: str, code: Any) -> str | None:
+        return None if code in self._TIMES else f"received_at: the column {name} is no date and no timestamp"
+
+    def cut_off(self, con: sa.Connection, cursor: Any) -> None:
+        # The driver would read to the end what nobody wants, or complain that the connection is lost.
+        if cursor._result is not None:
+            cursor._result.unbuffered_active = False
+        if not con.closed:
+            con.invalidate()
 
     def told(self, error: BaseException | None, source: DatabaseSource) -> str:
         code, message = self._code(error), " ".join(str(error.args[-1] if error and error.args else error).split())
@@ -416,7 +448,7 @@ class _SQLite(_Dialect):
             database=f"file:{quote(str(Path(url.database).absolute()))}", query={"mode": "ro", "uri": "true"}
         )
 
-    def connect_args(self, source: DatabaseSource) -> dict[str, Any]:
+    def connect_args(self, url: sa.URL, source: DatabaseSource) -> dict[str, Any]:
         return {"timeout": source.connect_timeout}
 
     def begin(self, con: sa.Connection, source: DatabaseSource) -> list[str]:

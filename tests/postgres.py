@@ -121,7 +121,7 @@ def server() -> Iterator[Server]:
         )
         if made.returncode:
             raise RuntimeError(made.stderr)
-        running = Server(folder, binaries, _free_port())
+        running = Server(folder, binaries, free_port())
         running.start()
         try:
             yield running
@@ -142,7 +142,7 @@ def _as_user() -> Mapping[str, Any]:
     return {"user": _USER, "group": "nogroup", "extra_groups": [], "cwd": "/"} if _USER else {}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -143,7 +143,7 @@ def _fitting(extract: Extract) -> Iterator[dict[str, Any] | None]:
     began = dt.datetime.combine(extract.extract_date, dt.time(), dt.UTC)
     for number, doc in enumerate(docs):
         try:
-            row = _row(stream, doc)
+            row = row_of(stream, doc)
         except DoesNotFit:
             yield None
             continue
@@ -151,8 +151,8 @@ def _fitting(extract: Extract) -> Iterator[dict[str, Any] | None]:
         yield row
 
 
-def _row(stream: Stream, doc: str | None) -> dict[str, Any]:
-    """A document as a row. Raises DoesNotFit."""
+def row_of(stream: Stream, doc: str | None) -> dict[str, Any]:
+    """A document as a row of the table of its stream. Raises DoesNotFit."""
     if doc is None or "\\u0000" in doc:  # PostgreSQL has no text with it
         raise DoesNotFit
     members = json.loads(doc)
@@ -176,7 +176,7 @@ def _value(field: Field, value: Any) -> Any:
             return value
         case "decimal" | "number_or_text", int() | float() if not isinstance(value, bool):
             return value
-        case "timestamp", str():
+        case "timestamp", str() if ":" in value:  # of a date alone a column would make its midnight
             try:
                 at = dt.datetime.fromisoformat(value)
             except ValueError:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -26,6 +31,7 @@ from tests.integration.warehouse import Warehouse
 pytestmark = pytest.mark.skipif(postgres.why_missing() is not None, reason=postgres.why_missing() or "")
 
 FIRST, DAYS = date(2026, 1, 5), 4
+KILLED_ROWS = 20_000
 DATES = [FIRST + timedelta(days=n) for n in range(DAYS)]
 # What speaks of files, of bytes, and of when it was loaded or built: the two ways differ in it, and should.
 ABOUT_THE_WAY = {
@@ -107,3 +113,76 @@ def contents(warehouse: Warehouse, mart: str) -> list[dict[str, Any]]:
         if mart == "mart_catalog" and row["mart"] == "event_ledger":
             del row["content_hash"]  # of the columns that are left out, too
     return sorted(rows, key=repr)
+
+
+def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
+    tmp_path: Path, server: postgres.Server, url: str
+) -> None:
+    """Nothing of the date that was being read is kept, and nothing of it is missing or there twice after the next."""
+    server.execute("create database killed")
+    with server.connect("killed") as con:
+        con.execute(
+            "create table events (received_at timestamptz not null, event_id uuid, event_type text,"
+            " event_ts timestamptz, user_id uuid, topic_id uuid, question_id uuid, properties jsonb)"
+        )
+        con.execute(
+            f"""insert into events select at, md5(n::text)::uuid, 'question_submit', at, md5('u' || n % 50)::uuid,
+                md5('t' || n % 7)::uuid, md5('q' || n % 90)::uuid, jsonb_build_object('is_correct', n % 3 > 0)
+            from generate_series(0, {KILLED_ROWS - 1}) as n,
+                lateral (select timestamptz '{FIRST} 00:00Z' + n * interval '2 days' / {KILLED_ROWS} as at)"""
+        )
+    home = Home(tmp_path / "home")
+    home.root.mkdir()
+    home.sources.write_text(
+        f"study:\n  events: {{kind: database, url: '{url.removesuffix('postgres')}killed', table: events,"
+        f" received_at: received_at, from: {FIRST}, to: {DATES[1]}}}\n"
+    )
+    night = nightly(home)
+    try:
+        wait_for_a_reader(server, night)
+    finally:
+        os.killpg(night.pid, signal.SIGKILL)
+    assert night.wait(timeout=60) == -signal.SIGKILL
+    assert ledger.active_loads(home) == {}
+
+    night = nightly(home)
+    told, _ = night.communicate(timeout=300)
+    assert night.returncode == 0, told
+    assert ledger.verify(home) == []
+    with duckdb.connect(str(home.published), read_only=True) as marts:
+        assert marts.execute(
+            "select sum(rows_read), sum(rows_accepted), sum(rows_duplicate) from marts.event_ledger"
+        ).fetchall() == [(KILLED_ROWS, KILLED_ROWS, 0)]
+        of_marts = marts.execute("select date, user_id, questions_attempted from marts.daily_user_stats").fetchall()
+    of_table = server.execute(
+        "select (event_ts at time zone 'UTC')::date, user_id::text, count(*) from events group by 1, 2",
+        database="killed",
+    )
+    assert sorted(of_marts) == sorted(of_table)
+
+
+def nightly(home: Home) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestration", "nightly"],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "DAYBOOK_HOME": str(home.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_a_reader(server: postgres.Server, night: subprocess.Popen[str]) -> None:
+    """Until the night has taken some rows of a date, and asks for more."""
+    with server.connect("killed") as con:
+        for _ in range(6_000):
+            seen = con.execute(
+                "select query from pg_stat_activity where application_name = 'daybook' and query ilike 'fetch%'"
+            ).fetchall()
+            if seen:
+                return
+            if night.poll() is not None:
+                break
+            time.sleep(0.005)
+    raise AssertionError(f"no reader was seen; status {night.poll()}")

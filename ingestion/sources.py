@@ -56,9 +56,9 @@ class DatabaseSource:
     def __str__(self) -> str:
         """The source as people are told of it; of the URL nothing."""
         what = f"the table {self.table}" if self.table else "a query"
-        end = f" to {self.last}" if self.last else " on"
-        when = f"by {self.received_at}, from {self.first}{end}" if self.received_at else "as it is, once a day"
-        return f"{what} of a database, {when}"
+        when = f"by {self.received_at}, from {self.first}" if self.received_at else "as it is, once a day"
+        end = f" to {self.last}" if self.last else " on" if self.received_at else ""
+        return f"{what} of a database, {when}{end}"
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,8 @@ class _Reader:
             options.note(None, "received_at is missing: the column with the time at which a row was received")
         if options.has("received_at") and not options.has("from"):
             options.note(None, "from is missing: the first extract date")
-        for name in ("from", "to"):
-            if options.has(name) and not options.has("received_at"):
-                options.note(name, f"{name} goes with received_at; without it the table is read as it is, once a day")
+        if options.has("from") and not options.has("received_at"):
+            options.note("from", "from goes with received_at; without it the table is read as it is, once a day")
         if first and last and last < first:
             options.note("to", f"to is before from: {last} is earlier than {first}")
         fields = {f.name for f in stream.batch or stream.envelope}

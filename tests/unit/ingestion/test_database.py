@@ -367,6 +367,8 @@ def test_dates_begin_with_the_first_and_end_with_the_newest_that_is_over(databas
     assert dates("2030-05-05T12:00:00+00:00") == [FIRST]
     database.streams({"study": {"topics": {"received_at": ..., "from": ..., "table": "topics"}}})
     assert dates("2030-05-05T12:00:00+00:00") == [date(2030, 5, 4)]  # a table as it is: the newest date alone
+    database.streams({"study": {"topics": {"received_at": ..., "from": ..., "to": str(FIRST), "table": "topics"}}})
+    assert dates("2030-05-05T12:00:00+00:00") == [FIRST]  # or the last one: as-of ends with the events
 
 
 def test_rows_of_one_receive_time_come_by_their_identity_or_the_key(database: Database, home: Home) -> None:

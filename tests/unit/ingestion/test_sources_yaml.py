@@ -135,6 +135,13 @@ def test_what_is_missing_is_told_at_the_stream(home: Home, lacking: str, expecte
     assert f"sources.yaml:2: {expected}" in option(home, "retries: 1", lacking)
 
 
+def test_without_a_receive_time_there_is_no_first_date(home: Home) -> None:
+    assert option(home, "to: 2026-01-06", "received_at") == [
+        "sources.yaml:2: study.events: received_at is missing: the column with the time at which a row was received",
+        "sources.yaml:6: study.events: from goes with received_at; without it the table is read as it is, once a day",
+    ]
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [

@@ -12,8 +12,9 @@ import json
 import math
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -45,6 +46,10 @@ _FETCH_BYTES = 4 * 1024 * 1024
 
 # The column of the rows as JSON in the tables that are handed on, beside columns named after fields.
 DOC = "doc"
+
+# SQLAlchemy imports a dialect and its driver where an engine is made; of two threads one may find what the other has
+# half imported, and fail.
+_IMPORTING = threading.Lock()
 
 # The longest pause between two attempts.
 _LONGEST_WAIT = 60  # seconds
@@ -103,9 +108,9 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
         raise DatabaseError(f"a database {url.get_backend_name()} is none that can be read")
     dialect = backend()
     try:
-        engine = sa.create_engine(
-            dialect.url(url), poolclass=sa.NullPool, connect_args=dialect.connect_args(url, source)
-        )
+        with _IMPORTING:
+            arguments = dialect.connect_args(url, source)
+            engine = sa.create_engine(dialect.url(url), poolclass=sa.NullPool, connect_args=arguments)
     except ModuleNotFoundError as error:
         raise DatabaseError(f"the driver {error.name} is not installed") from None
     except (sa.exc.ArgumentError, TypeError, ValueError):
@@ -232,17 +237,24 @@ class Window:
 
     def _read(self, query: str) -> Iterator[pa.Table]:
         cells = [column.field for column in self.columns if column.may_hold_json]
-        result = self._con.exec_driver_sql(query, execution_options={"stream_results": True})
-        cursor, most = result.cursor, _FIRST_ROWS
+        # The driver's own: SQLAlchemy makes an object of each row, which costs more than all else that is done to it.
+        dialect, cursor, most = self._con.dialect, self._dialect.cursor(self._con), _FIRST_ROWS
         try:
-            while rows := result.fetchmany(most):
+            cursor.execute(query)
+            while rows := cursor.fetchmany(most):
                 docs, *texts = self._dialect.spell(self, rows)
                 values = [[doc[: LONGEST_ROW + 1] for doc in docs], *texts]
                 table = pa.table([pa.array(of, pa.string()) for of in values], names=[DOC, *cells])
                 yield table
                 most = max(1, min(_MOST_ROWS, 2 * most, _FETCH_BYTES * len(rows) // table.nbytes))
-        except BaseException:  # the database's, or of who wanted the rows
-            self._dialect.cut_off(self._con, cursor)
+            cursor.close()
+        except dialect.loaded_dbapi.Error as error:
+            is_lost = dialect.is_disconnect(error, self._con.connection.dbapi_connection, cursor)
+            self._dialect.leave(self._con, cursor)
+            self._con.invalidate()
+            raise sa.exc.DBAPIError(query, None, error, connection_invalidated=is_lost) from None
+        except BaseException:  # nobody wants the rest
+            self._dialect.leave(self._con, cursor)
             raise
 
 
@@ -300,8 +312,14 @@ class _Dialect:
         ]
         return [docs, *cells]
 
-    def cut_off(self, con: sa.Connection, cursor: Any) -> None:
-        """Leave the rows of a cursor where they are: nobody wants the rest."""
+    def cursor(self, con: sa.Connection) -> Any:
+        """A cursor of the driver, that leaves the rows at the server until they are fetched."""
+        return con.connection.cursor()
+
+    def leave(self, con: sa.Connection, cursor: Any) -> None:
+        """Give up a cursor before its last row."""
+        with suppress(con.dialect.loaded_dbapi.Error):
+            cursor.close()
 
     def told(self, error: BaseException | None, source: DatabaseSource) -> str:
         """What the database says of an error, in one line, without values of rows."""
@@ -341,6 +359,9 @@ class _PostgreSQL(_Dialect):
             "set local cursor_tuple_fraction = 1",  # the rows are read to the last one: planned as if at once
         ]
 
+    def cursor(self, con: sa.Connection) -> Any:
+        return con.connection.cursor(name="daybook")
+
     def fault(self, columns: Sequence[tuple[str, Any]]) -> str | None:
         for name, code in columns:
             if code in self._BYTES:
@@ -363,7 +384,7 @@ class _PostgreSQL(_Dialect):
         )
 
     def spell(self, window: Window, rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-        return [list(column) for column in zip(*rows, strict=True)]
+        return [[row[i] for row in rows] for i in range(len(rows[0]))]
 
     def told(self, error: BaseException | None, source: DatabaseSource) -> str:
         state = getattr(error, "sqlstate", None)
@@ -416,8 +437,11 @@ class _MySQL(_Dialect):
     def fault_of_time(self, name: str, code: Any) -> str | None:
         return None if code in self._TIMES else f"received_at: the column {name} is no date and no timestamp"
 
-    def cut_off(self, con: sa.Connection, cursor: Any) -> None:
-        # The driver would read to the end what nobody wants, or complain that the connection is lost.
+    def cursor(self, con: sa.Connection) -> Any:
+        return con.connection.cursor(con.dialect.loaded_dbapi.cursors.SSCursor)
+
+    def leave(self, con: sa.Connection, cursor: Any) -> None:
+        # It would read to the end what nobody wants, or complain that the connection is lost: both are let go.
         if cursor._result is not None:
             cursor._result.unbuffered_active = False
         if not con.closed:

@@ -28,6 +28,8 @@ _SETTINGS = (
     "skip-name-resolve",
     "character-set-server=utf8mb4",
     "innodb-flush-log-at-trx-commit=0",
+    "innodb-flush-method=nosync",
+    "skip-innodb-doublewrite",
     "innodb-buffer-pool-size=64M",
     "max-allowed-packet=64M",
 )
@@ -120,7 +122,7 @@ def server() -> Iterator[Server]:
             "grant all on *.* to daybook@'127.0.0.1' with grant option;\n"
         )
         account.chmod(0o644)
-        options = ["--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=socket"]
+        options = ["--skip-test-db", "--skip-name-resolve", "--innodb-flush-method=nosync"]
         made = subprocess.run(
             [
                 *(program, "--no-defaults", f"--datadir={folder / 'data'}", *options),

@@ -170,7 +170,8 @@ def test_a_date_is_its_half_open_window_to_the_microsecond(database: Database, h
             database.put([event(number)], received)
         read = "select extract_date, right(event_id, 1) from lake.raw.study_events order by all"
         expected = [(FIRST, "1"), (FIRST, "2"), (SECOND, "3"), (SECOND, "4")]
-        outcomes(home)
+        found = outcomes(home)
+        assert all(isinstance(outcome, Load) for outcome in found.values()), found
         assert query(read) == expected
         # A date and time without a zone is UTC.
         database.execute("alter table study_events modify received_at datetime(6) not null")

@@ -3,7 +3,7 @@
 What belongs here: connecting, the query of a window, how a value is spelled as JSON, and which errors pass by
 themselves. What does not: which dates there are (`extracts.py`), and what becomes of the rows (`readers.py`).
 
-PostgreSQL spells its rows itself, and leaves Python a fifth of the work; rows of other databases are spelled here.
+PostgreSQL spells its rows itself, and leaves Python little of the work; rows of other databases are spelled here.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        for _ in range(300):
+        for _ in range(1_200):  # two minutes: where much else is going on, the first start is slow
             with suppress(pymysql.err.OperationalError):
                 self.connect(connect_timeout=2).close()
                 return
@@ -135,8 +135,8 @@ def server() -> Iterator[Server]:
         if made.returncode:
             raise RuntimeError(made.stdout + made.stderr)
         running = Server(folder, free_port())
-        running.start()
         try:
+            running.start()
             yield running
         finally:
             running.stop()

@@ -74,7 +74,7 @@ counts as (
         {{ sum_of_integers("case when event_type = 'xp_earned' then xp_amount end") }} as xp_earned,
         {{ count_where("event_type = 'achievement_unlocked'") }} as achievements_unlocked,
         {{ count_where("event_type = 'search_performed'") }} as searches
-    from {{ touched_rows(ref('int_study__session_events'), date='event_date') }} as events
+    from {{ touched_rows(ref('int_study__session_events'), date='event_date') }}
     group by session_id
 ),
 
@@ -117,18 +117,18 @@ statement_events as (
         row_number() over (partition by session_id, event_type, device_type is null order by event_ts, event_id) as device_place,
         row_number() over (partition by session_id, event_type, timezone is null order by event_ts, event_id) as timezone_place,
         row_number() over (partition by session_id, event_type order by event_ts desc, event_id desc) as place_from_end
-    from {{ touched_rows(ref('int_study__session_events'), date='event_date') }} as events
+    from {{ touched_rows(ref('int_study__session_events'), date='event_date') }}
     where event_type in ('session_start', 'session_end')
 ),
 
 statements as (
     select
         session_id,
-        max(case when event_type = 'session_start' and device_place = 1 then device_type end) as device_type,
-        max(case when event_type = 'session_start' and timezone_place = 1 then timezone end) as timezone,
         {%- for name in reported %}
-        max(case when event_type = 'session_end' and place_from_end = 1 then {{ name }} end) as {{ name }}{{ ',' if not loop.last }}
+        max(case when event_type = 'session_end' and place_from_end = 1 then {{ name }} end) as {{ name }},
         {%- endfor %}
+        max(case when event_type = 'session_start' and device_place = 1 then device_type end) as device_type,
+        max(case when event_type = 'session_start' and timezone_place = 1 then timezone end) as timezone
     from statement_events
     group by session_id
 )

@@ -32,16 +32,16 @@ attempts as (
         event_ts as opened_at,
         steps,
         window_hours
-    from {{ events }} as events
+    from {{ events }}
     where step = 1
 ),
 
 scoped as (
-    {{ funnel_scopes(events ~ ' as events') }}
+    {{ funnel_scopes(events) }}
 ),
 
--- What lies in the scope of an attempt; the earliest exclusion ends it. A step is reached at the earliest event of its type that is not earlier than
--- the step before it was reached: the first one by its own event, the second by any in scope,
+-- What lies in the scope of an attempt; the earliest exclusion ends it. A step is reached at the earliest event of its type that is not
+-- earlier than the step before it was reached: the first one by its own event, the second by any in scope,
 scopes as (
     select
         funnel,
@@ -113,12 +113,12 @@ later_steps as (
 
 paths as (
     select
+        {%- for step in range(3, most_steps + 1) %}
+        max(case when step = {{ step }} then reached_at end) as step_{{ step }}_at,
+        {%- endfor %}
         funnel,
         entity,
-        attempt,
-        {%- for step in range(3, most_steps + 1) %}
-        max(case when step = {{ step }} then reached_at end) as step_{{ step }}_at{{ ',' if not loop.last }}
-        {%- endfor %}
+        attempt
     from later_steps
     group by funnel, entity, attempt
 ),
@@ -154,7 +154,11 @@ reached as (
             {%- endfor %}
             else 1
         end as steps_reached,
-        coalesce({% for step in range(most_steps, 0, -1) %}step_{{ step }}_at{{ ', ' if not loop.last }}{% endfor %}) as last_step_at
+        coalesce(
+            {%- for step in range(most_steps, 0, -1) %}
+            step_{{ step }}_at{{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as last_step_at
     from timed
 )
 

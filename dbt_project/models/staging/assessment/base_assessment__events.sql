@@ -14,25 +14,30 @@
 ] %}
 
 {%- set copies %}
-    select
-        'events' as stream,
-        row_id as event_id,
-        cast(event_ts as date) as event_date,
-        created_at as received_at,
-        {{ columns | join(',\n        ') }}
-    from {{ arrived_rows('assessment', 'events') }}
+select
+    'events' as stream,
+    row_id as event_id,
+    cast(event_ts as date) as event_date,
+    created_at as received_at,
+    {{ columns | join(',\n    ') }}
+from {{ arrived_rows('assessment', 'events') }}
 
-    union all
+union all
 
-    select
-        'batches' as stream,
-        row_id as event_id,
-        cast(event_ts as date) as event_date,
-        received_at,
-        {{ columns | join(',\n        ') }}
-    from {{ arrived_rows('assessment', 'batches') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'batches' as stream,
+    row_id as event_id,
+    cast(event_ts as date) as event_date,
+    received_at,
+    {{ columns | join(',\n    ') }}
+from {{ arrived_rows('assessment', 'batches') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, 'event_id') }}
+with settled as (
+    {{ settled_copies(copies, 'event_id') }}
+)
+
+select *
+from settled
 order by event_date

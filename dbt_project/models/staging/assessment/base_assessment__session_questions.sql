@@ -8,20 +8,25 @@
 ) }}
 
 {%- set copies %}
-    select
-        'session_questions' as stream,
-        row_id,
-        id_hash,
-        content_hash,
-        session_id,
-        question_id,
-        position,
-        extract_date,
-        source_file,
-        source_line,
-        batch_index
-    from {{ arrived_rows('assessment', 'session_questions') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'session_questions' as stream,
+    row_id,
+    id_hash,
+    content_hash,
+    session_id,
+    question_id,
+    position,
+    extract_date,
+    source_file,
+    source_line,
+    batch_index
+from {{ arrived_rows('assessment', 'session_questions') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, 'row_id') }}
+with settled as (
+    {{ settled_copies(copies, 'row_id') }}
+)
+
+select *
+from settled

@@ -8,20 +8,25 @@
 ) }}
 
 {%- set copies %}
-    select
-        'test_sessions' as stream,
-        row_id,
-        id_hash,
-        content_hash,
-        session_id,
-        user_id,
-        created_at,
-        extract_date,
-        source_file,
-        source_line,
-        batch_index
-    from {{ arrived_rows('assessment', 'test_sessions') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'test_sessions' as stream,
+    row_id,
+    id_hash,
+    content_hash,
+    session_id,
+    user_id,
+    created_at,
+    extract_date,
+    source_file,
+    source_line,
+    batch_index
+from {{ arrived_rows('assessment', 'test_sessions') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, 'row_id') }}
+with settled as (
+    {{ settled_copies(copies, 'row_id') }}
+)
+
+select *
+from settled

@@ -17,16 +17,21 @@
 ] %}
 
 {%- set copies %}
-    select
-        'events' as stream,
-        row_id as event_id,
-        idempotency_key is null as is_hashed,
-        timestamp as event_ts,
-        cast(timestamp as date) as event_date,
-        {{ columns | join(',\n        ') }}
-    from {{ arrived_rows('collaboration', 'events') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'events' as stream,
+    row_id as event_id,
+    idempotency_key is null as is_hashed,
+    timestamp as event_ts,
+    cast(timestamp as date) as event_date,
+    {{ columns | join(',\n    ') }}
+from {{ arrived_rows('collaboration', 'events') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, 'event_id') }}
+with settled as (
+    {{ settled_copies(copies, 'event_id') }}
+)
+
+select *
+from settled
 order by event_date

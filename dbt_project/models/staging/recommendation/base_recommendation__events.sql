@@ -18,16 +18,21 @@
 ] %}
 
 {%- set copies %}
-    select
-        'events' as stream,
-        event_key as event_id,
-        event as event_type,
-        occurred_at as event_ts,
-        cast(occurred_at as date) as event_date,
-        {{ columns | join(',\n        ') }}
-    from {{ arrived_rows('recommendation', 'events') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'events' as stream,
+    event_key as event_id,
+    event as event_type,
+    occurred_at as event_ts,
+    cast(occurred_at as date) as event_date,
+    {{ columns | join(',\n    ') }}
+from {{ arrived_rows('recommendation', 'events') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, identity) }}
+with settled as (
+    {{ settled_copies(copies, identity) }}
+)
+
+select *
+from settled
 order by event_date

@@ -21,14 +21,19 @@
 ] %}
 
 {%- set copies %}
-    select
-        'events' as stream,
-        row_id as event_id,
-        cast(event_ts as date) as event_date,
-        {{ columns | join(',\n        ') }}
-    from {{ arrived_rows('study', 'events') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'events' as stream,
+    row_id as event_id,
+    cast(event_ts as date) as event_date,
+    {{ columns | join(',\n    ') }}
+from {{ arrived_rows('study', 'events') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, 'event_id') }}
+with settled as (
+    {{ settled_copies(copies, 'event_id') }}
+)
+
+select *
+from settled
 order by event_date

@@ -8,20 +8,25 @@
 ) }}
 
 {%- set copies %}
-    select
-        'questions' as stream,
-        row_id,
-        id_hash,
-        content_hash,
-        question_id,
-        topic_id,
-        difficulty,
-        extract_date,
-        source_file,
-        source_line,
-        batch_index
-    from {{ arrived_rows('study', 'questions') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'questions' as stream,
+    row_id,
+    id_hash,
+    content_hash,
+    question_id,
+    topic_id,
+    difficulty,
+    extract_date,
+    source_file,
+    source_line,
+    batch_index
+from {{ arrived_rows('study', 'questions') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, 'extract_date, row_id') }}
+with settled as (
+    {{ settled_copies(copies, 'extract_date, row_id') }}
+)
+
+select *
+from settled

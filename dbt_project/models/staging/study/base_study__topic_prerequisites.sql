@@ -8,19 +8,24 @@
 ) }}
 
 {%- set copies %}
-    select
-        'topic_prerequisites' as stream,
-        row_id,
-        id_hash,
-        content_hash,
-        topic_id,
-        prerequisite_topic_id,
-        extract_date,
-        source_file,
-        source_line,
-        batch_index
-    from {{ arrived_rows('study', 'topic_prerequisites') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'topic_prerequisites' as stream,
+    row_id,
+    id_hash,
+    content_hash,
+    topic_id,
+    prerequisite_topic_id,
+    extract_date,
+    source_file,
+    source_line,
+    batch_index
+from {{ arrived_rows('study', 'topic_prerequisites') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, 'extract_date, row_id') }}
+with settled as (
+    {{ settled_copies(copies, 'extract_date, row_id') }}
+)
+
+select *
+from settled

@@ -8,21 +8,26 @@
 ) }}
 
 {%- set copies %}
-    select
-        'topics' as stream,
-        row_id,
-        id_hash,
-        content_hash,
-        topic_id,
-        name,
-        level,
-        parent_topic_id,
-        extract_date,
-        source_file,
-        source_line,
-        batch_index
-    from {{ arrived_rows('study', 'topics') }}
-    {{ union_with_kept_copies(['copy_number', 'copy_status']) }}
+select
+    'topics' as stream,
+    row_id,
+    id_hash,
+    content_hash,
+    topic_id,
+    name,
+    level,
+    parent_topic_id,
+    extract_date,
+    source_file,
+    source_line,
+    batch_index
+from {{ arrived_rows('study', 'topics') }}
+{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-{{ settled_copies(copies, 'extract_date, row_id') }}
+with settled as (
+    {{ settled_copies(copies, 'extract_date, row_id') }}
+)
+
+select *
+from settled

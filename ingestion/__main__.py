@@ -21,6 +21,7 @@ from ingestion.load import Loader, pending
 from ingestion.lock import writer_lock
 from ingestion.show import difference, find_place, show_row
 from ingestion.sources import SourcesError
+from ingestion.storage import StorageError
 
 # Of an extract with so many rows, what is read is told while it is read.
 _LARGE = 100_000
@@ -53,6 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SourcesError as error:
         print(error, file=sys.stderr)
         return 2
+    except StorageError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _run(home: Home, chosen: argparse.Namespace) -> int:

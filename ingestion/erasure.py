@@ -29,6 +29,7 @@ from ingestion.ledger import Load
 from ingestion.lock import writer_lock
 from ingestion.privacy import UUID_FORM, id_forms, keyed_hash
 from ingestion.sql import quoted
+from ingestion.storage import Location, lake_of, told
 from ingestion.validation import subjects_sql
 from ingestion.values import quote_list
 
@@ -67,7 +68,8 @@ def secret_key(home: Home) -> bytes:
 def erased_subjects(home: Home) -> frozenset[str]:
     """The keyed hashes of those who were erased."""
     path = _list_of_erased(home)
-    return frozenset(path.read_text().split()) if path.exists() else frozenset()
+    with told(path):
+        return frozenset(path.read_text().split()) if path.exists() else frozenset()
 
 
 def mentions(text: str, erased: frozenset[str], key: bytes) -> bool:
@@ -89,7 +91,7 @@ def erase(home: Home, subject_id: str) -> list[Load]:
         con.execute(f"set temp_directory = {quoted(str(home.work / 'erase.tmp'))}")
         key = secret_key(home)
         erased = erased_subjects(home) | {keyed_hash(key, form) for form in id_forms(subject_id)}
-        _write_private(_list_of_erased(home), "\n".join(sorted(erased)))
+        _remember_erased(home, erased)
         attach_lake(con, home)
         lake = Lake(home)
         loads = ledger.active_loads(home).values()
@@ -188,8 +190,17 @@ def _texts(row: str) -> Iterator[str]:
             todo += value
 
 
-def _list_of_erased(home: Home) -> Path:
-    return home.lake / "erased_subjects"
+def _list_of_erased(home: Home) -> Location:
+    return lake_of(home) / "erased_subjects"
+
+
+def _remember_erased(home: Home, erased: frozenset[str]) -> None:
+    path, text = _list_of_erased(home), "\n".join(sorted(erased))
+    if isinstance(path, Path):
+        _write_private(path, text)
+    else:
+        with told(path):
+            path.write_bytes(text.encode())
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -1,5 +1,7 @@
 """What lies in the landing zone, and which of it is new or changed; and the dates of streams that lie in a database.
 
+The landing zone is a folder or a bucket; what is said of files holds of objects.
+
 What belongs here: the names of files and folders, the manifest, the comparison with what was loaded before, and which
 dates of a database have ended. What does not: the rows inside the files (`readers.py`), the questions to a database
 (`database.py`), and loading (`load.py`).
@@ -7,26 +9,31 @@ dates of a database have ended. What does not: the rows inside the files (`reade
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ingestion.contract import load_contracts
 from ingestion.home import Home
 from ingestion.privacy import without_emails
 from ingestion.readers import split_name
 from ingestion.sources import DatabaseSource, load_sources
+from ingestion.storage import BadNameError, BucketPath, Location, ObjectStat, at_once, landing_of, told
 
 MANIFEST = "manifest.json"
 # Of some ten thousand files; a longer one is not read.
 _LARGEST_MANIFEST = 4 * 1024 * 1024
+_TOO_LONG = f"longer than {_LARGEST_MANIFEST:,} bytes"
+_USUAL_MANIFEST = 16 * 1024
 # No extract is older, for no event is; and one from after these years would carry the whole warehouse there: whatever
 # looks back from the newest extract date would find nothing.
 FIRST_DATE, LAST_DATE = date(2000, 1, 1), date(2199, 12, 31)
@@ -45,11 +52,12 @@ class ExtractFile:
     `name` is fit to be stored; it is the file's own but where that is not valid UTF-8.
     """
 
-    path: Path
+    path: Location
     name: str
     size: int
     modified_ns: int
     missing: bool = False
+    etag: str | None = None  # of an object
 
     @property
     def place(self) -> str:
@@ -68,7 +76,7 @@ class Extract:
     database: DatabaseSource | None = None
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Location:
         """Where the files lie."""
         return self.files[0].path.parent
 
@@ -93,6 +101,7 @@ class RecordedFile:
     size: int
     modified_ns: int
     sha256: str
+    etag: str | None = None  # of an object
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ class ManifestEntry:
 def discover(home: Home, now: datetime | None = None) -> Discovery:
     """Everything in the landing zone, and every date of a database that has ended by `now`, sorted.
 
-    No database is asked. Raises SourcesError.
+    No database is asked. Raises SourcesError, and StorageError where a bucket cannot be listed.
     """
     streams = {name: [stream.name for stream in contract.streams] for name, contract in load_contracts().items()}
     databases = load_sources(home).databases
@@ -117,29 +126,14 @@ def discover(home: Home, now: datetime | None = None) -> Discovery:
     ]
     elsewhere: dict[tuple[str, str], int] = defaultdict(int)  # files of streams that are read from a database
     warnings: list[str] = []
-    for system in _listed(home.landing, warnings, home.landing):
-        if system.name not in streams or not _is_folder(system):
-            warnings.append(f"{_relative(system, home.landing)}: not the folder of a system; ignored")
-            continue
-        if _is_outside(system, home.landing):
-            warnings.append(f"{_relative(system, home.landing)}: {_LINK_OUT}; ignored")
-            continue
-        for folder in _listed(system, warnings, home.landing):
-            day = _date_of(folder)
-            if day is None:
-                warnings.append(f"{_relative(folder, home.landing)}: not a folder of a date; ignored")
-            elif not FIRST_DATE <= day <= LAST_DATE:
-                told = f"a date before {FIRST_DATE.year} or after {LAST_DATE.year}"
-                warnings.append(f"{_relative(folder, home.landing)}: {told}; ignored")
-            elif _is_outside(folder, home.landing):
-                warnings.append(f"{_relative(folder, home.landing)}: {_LINK_OUT}; ignored")
-            else:
-                found = _files_by_stream(folder, streams[system.name], warnings, home.landing)
-                for stream, files in found.items():
-                    if (system.name, stream) in databases:
-                        elsewhere[system.name, stream] += sum(not file.missing for file in files)
-                    else:
-                        extracts.append(Extract(system.name, stream, day, files))
+    landing = landing_of(home)
+    with told(landing):
+        for system, day, by_stream in _look_through(landing, streams, warnings):
+            for stream, files in by_stream.items():
+                if (system, stream) in databases:
+                    elsewhere[system, stream] += sum(not file.missing for file in files)
+                else:
+                    extracts.append(Extract(system, stream, day, files))
     warnings += [
         f"{system}/*/{stream}*: {files:,} {'file' if files == 1 else 'files'}, but {home.sources.name} says that"
         f" {system}.{stream} is read from a database; ignored"
@@ -148,6 +142,59 @@ def discover(home: Home, now: datetime | None = None) -> Discovery:
     ]
     extracts.sort(key=lambda extract: (extract.extract_date, extract.system, extract.stream))
     return Discovery(extracts, [without_emails(warning) for warning in warnings])
+
+
+def _look_through(
+    landing: Location, streams: Mapping[str, list[str]], warnings: list[str]
+) -> Iterator[tuple[str, date, dict[str, tuple[ExtractFile, ...]]]]:
+    """The files of each system and date, by stream. Raises OSError where a bucket cannot be listed."""
+    if isinstance(landing, BucketPath):
+        landing = landing.with_all()
+
+    def look_into(found: _DateFolder | str) -> tuple[dict[str, tuple[ExtractFile, ...]], list[str]]:
+        if isinstance(found, str):
+            return {}, [found]
+        own: list[str] = []
+        return _files_by_stream(found.folder, streams[found.system], own, landing), own
+
+    folders = list(_date_folders(landing, streams))
+    for found, (by_stream, own) in zip(folders, at_once(look_into, folders, landing), strict=True):
+        warnings += own
+        if isinstance(found, _DateFolder):
+            yield found.system, found.day, by_stream
+
+
+@dataclass(frozen=True)
+class _DateFolder:
+    system: str
+    day: date
+    folder: Location
+
+
+def _date_folders(landing: Location, systems: Collection[str]) -> Iterator[_DateFolder | str]:
+    """The folders of dates, and between them why other things are passed over."""
+    warnings: list[str] = []
+    for system in _listed(landing, warnings, landing):
+        if system.name not in systems or not _is_folder(system):
+            yield f"{_relative(system, landing)}: not the folder of a system; ignored"
+            continue
+        if _is_outside(system, landing):
+            yield f"{_relative(system, landing)}: {_LINK_OUT}; ignored"
+            continue
+        for folder in _listed(system, warnings, landing):
+            day = _date_of(folder)
+            if day is None:
+                yield f"{_relative(folder, landing)}: not a folder of a date; ignored"
+            elif not FIRST_DATE <= day <= LAST_DATE:
+                odd = f"a date before {FIRST_DATE.year} or after {LAST_DATE.year}"
+                yield f"{_relative(folder, landing)}: {odd}; ignored"
+            elif _is_outside(folder, landing):
+                yield f"{_relative(folder, landing)}: {_LINK_OUT}; ignored"
+            else:
+                yield _DateFolder(system.name, day, folder)
+        yield from warnings
+        warnings.clear()
+    yield from warnings
 
 
 def ended_dates(source: DatabaseSource, now: datetime) -> list[date]:
@@ -169,15 +216,17 @@ def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:
     return lines + ([f"not read: {len(warnings) - most:,} more"] if len(warnings) > most else [])
 
 
-def holds_files(folder: Path) -> bool:
+def holds_files(folder: Location) -> bool:
     """Whether anything but folders lies in a folder, at any depth and under whatever name."""
+    if isinstance(folder, BucketPath):
+        return folder.is_dir()
     return any(path.is_symlink() or not path.is_dir() for path in folder.rglob("*"))
 
 
 def select_pending(
     extracts: Iterable[Extract],
     recorded: Mapping[tuple[str, str, date], tuple[RecordedFile, ...]],
-    checksum: Callable[[Path], str],
+    checksum: Callable[[Location], str],
     first: date | None = None,
     last: date | None = None,
 ) -> list[Extract]:
@@ -192,9 +241,11 @@ def select_pending(
 
 
 def is_changed(
-    files: tuple[ExtractFile, ...], recorded: tuple[RecordedFile, ...] | None, checksum: Callable[[Path], str]
+    files: tuple[ExtractFile, ...], recorded: tuple[RecordedFile, ...] | None, checksum: Callable[[Location], str]
 ) -> bool:
     """Whether the set of (name, size, time) differs from the recorded one; where only times differ, checksums decide.
+
+    An object is another one when its ETag is: to be sure costs as much as to load it, and would every night.
 
     A landing folder may be emptied after loading: that neither withdraws nor changes anything, whatever a manifest
     that was left behind still lists.
@@ -210,19 +261,24 @@ def is_changed(
         return True
     try:
         return any(
-            file.modified_ns != known[file.name].modified_ns and checksum(file.path) != known[file.name].sha256
+            file.etag != known[file.name].etag
+            if file.etag
+            else file.modified_ns != known[file.name].modified_ns and checksum(file.path) != known[file.name].sha256
             for file in files
         )
     except OSError:
         return True  # loading it will say what is wrong with the file
 
 
-def why_unreadable(path: Path, landing: Path) -> str | None:
+def why_unreadable(path: Location, landing: Location) -> str | None:
     """Why a file of the landing zone may not be opened at all; None if it may.
 
     To open a pipe waits for somebody to write into it, a device has no end, and a link may lead anywhere.
     """
     try:
+        if isinstance(path, BucketPath):
+            path.stat()
+            return None
         if _leads_out(path, landing):
             return _LINK_OUT
         mode = path.stat().st_mode
@@ -235,24 +291,20 @@ def why_unreadable(path: Path, landing: Path) -> str | None:
     return None if stat.S_ISREG(mode) else "not a regular file"
 
 
-def sha256_of(path: Path) -> str:
-    """The hex SHA-256 of a file as it lies."""
+def sha256_of(path: Location) -> str:
+    """The hex SHA-256 of a file as it lies. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_manifest(folder: Path) -> dict[str, ManifestEntry] | None:
+def read_manifest(folder: Location) -> dict[str, ManifestEntry] | None:
     """What the manifest of a date folder says, by file name; None where there is none. Raises ExtractError."""
     path = folder / MANIFEST
-    if not os.path.lexists(path):
-        return None
-    fault = why_unreadable(path, landing=folder.parents[1])
-    if fault is None and path.stat().st_size > _LARGEST_MANIFEST:
-        fault = f"longer than {_LARGEST_MANIFEST:,} bytes"
-    if fault is not None:
-        raise ExtractError(f"{_place(path)}: {fault}")
     try:
-        entries = json.loads(path.read_bytes(), object_pairs_hook=_object)["files"]
+        content = _manifest_of(path) if isinstance(path, BucketPath) else _manifest_at(path, folder.parent.parent)
+        if content is None:
+            return None
+        entries = json.loads(content, object_pairs_hook=_object)["files"]
         manifest: dict[str, ManifestEntry] = {}
         for entry in entries:
             name, rows, sha256 = entry["name"], entry["rows"], entry["sha256"]
@@ -270,7 +322,35 @@ def read_manifest(folder: Path) -> dict[str, ManifestEntry] | None:
         raise ExtractError(f"{_place(path)}: cannot be read as a manifest: {error}") from error
 
 
-def verify(extract: Extract, landing: Path) -> dict[str, ManifestEntry] | None:
+def _manifest_at(path: Path, landing: Location) -> bytes | None:
+    if not os.path.lexists(path):
+        return None
+    fault = why_unreadable(path, landing)
+    if fault is None and path.stat().st_size > _LARGEST_MANIFEST:
+        fault = _TOO_LONG
+    if fault is not None:
+        raise ExtractError(f"{_place(path)}: {fault}")
+    return path.read_bytes()
+
+
+def _manifest_of(path: BucketPath) -> bytes | None:
+    try:
+        found = path.listed if isinstance(path.listed, ObjectStat) else path.stat()
+    except FileNotFoundError:
+        return None
+    if found.st_size > _LARGEST_MANIFEST:
+        raise ExtractError(f"{_place(path)}: {_TOO_LONG}")
+    known = found.etag is not None and found.st_size <= _USUAL_MANIFEST
+    return _known_manifest(path, found.etag) if known else path.read_bytes()
+
+
+@functools.lru_cache(maxsize=50_000)
+def _known_manifest(path: BucketPath, etag: str) -> bytes:
+    """A manifest that was read before: whoever looks at a bucket every half minute reads each version of it once."""
+    return path.read_bytes()
+
+
+def verify(extract: Extract, landing: Location) -> dict[str, ManifestEntry] | None:
     """Check that every file may be read at all, and that the manifest lists what lies there. Raises ExtractError.
 
     A file that the manifest lists under a name of no stream may be a part of any: if it is missing, all of them fail.
@@ -280,7 +360,7 @@ def verify(extract: Extract, landing: Path) -> dict[str, ManifestEntry] | None:
     manifest = read_manifest(extract.folder)
     streams = [stream.name for stream in load_contracts()[extract.system].streams]
     for name in manifest or ():
-        if stream_of(name, streams) is None and not os.path.lexists(extract.folder / name):
+        if stream_of(name, streams) is None and not is_anything(extract.folder / name):
             raise ExtractError(f"{_place(extract.folder / name)}: listed in {MANIFEST}, but not there")
     for file in extract.files:
         place = file.place
@@ -306,7 +386,7 @@ def stream_of(name: str, streams: Iterable[str]) -> str | None:
 
 
 def _files_by_stream(
-    folder: Path, streams: list[str], warnings: list[str], landing: Path
+    folder: Location, streams: list[str], warnings: list[str], landing: Location
 ) -> dict[str, tuple[ExtractFile, ...]]:
     found: dict[str, list[ExtractFile]] = defaultdict(list)
     names = set()
@@ -337,8 +417,18 @@ def _files_by_stream(
     return {stream: tuple(sorted(files, key=lambda file: os.fsencode(file.name))) for stream, files in found.items()}
 
 
-def _stated(path: Path) -> ExtractFile | None:
+def is_anything(path: Location) -> bool:
+    """Whether there is anything of the name, be it a link to nothing. Raises OSError."""
+    return os.path.lexists(path) if isinstance(path, Path) else path.exists()
+
+
+def _stated(path: Location) -> ExtractFile | None:
     """A file with its size and time; None where it is gone since the folder was listed."""
+    if isinstance(path, BucketPath):
+        known = path.listed
+        if not isinstance(known, ObjectStat):
+            return ExtractFile(path, path.name, 0, 0)  # a folder: loading it will say so
+        return ExtractFile(path, path.name, known.st_size, known.st_mtime_ns, etag=known.etag)
     for look in (path.stat, path.lstat):  # a link to nothing: loading it will say so
         try:
             found = look()
@@ -350,8 +440,10 @@ def _stated(path: Path) -> ExtractFile | None:
     return None
 
 
-def _is_outside(folder: Path, landing: Path) -> bool:
+def _is_outside(folder: Location, landing: Location) -> bool:
     """Whether a folder that was listed leads out of the landing zone; one that is gone since leads nowhere."""
+    if isinstance(folder, BucketPath) or isinstance(landing, BucketPath):
+        return False
     try:
         return _leads_out(folder, landing)
     except FileNotFoundError:
@@ -361,8 +453,9 @@ def _is_outside(folder: Path, landing: Path) -> bool:
 _LINK_OUT = "a link that leads out of the landing zone"
 
 
-def _leads_out(path: Path, landing: Path) -> bool:
+def _leads_out(path: Path, landing: Location) -> bool:
     """Whether what a path leads to lies outside the landing zone, which may be a link itself. Raises OSError."""
+    assert isinstance(landing, Path)
     return not path.resolve(strict=True).is_relative_to(landing.resolve())
 
 
@@ -381,24 +474,26 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-def _listed(folder: Path, warnings: list[str], landing: Path) -> list[Path]:
+def _listed(folder: Location, warnings: list[str], landing: Location) -> list[Any]:
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:
         return []
     except OSError as error:
+        if isinstance(folder, BucketPath) and not isinstance(error, BadNameError):
+            raise  # the store has failed, and not what lies in it
         warnings.append(f"{_relative(folder, landing)}: {error.strerror}; ignored")
         return []
 
 
-def _is_folder(path: Path) -> bool:
+def _is_folder(path: Location) -> bool:
     try:
         return path.is_dir()
     except OSError:  # nobody may look
         return False
 
 
-def _date_of(folder: Path) -> date | None:
+def _date_of(folder: Location) -> date | None:
     if not _DATE.fullmatch(folder.name) or not _is_folder(folder):
         return None
     try:
@@ -407,11 +502,11 @@ def _date_of(folder: Path) -> date | None:
         return None
 
 
-def _relative(path: Path, landing: Path) -> str:
-    return _printable(path.relative_to(landing).as_posix())
+def _relative(path: Location, landing: Location) -> str:
+    return _printable(path.relative_to(landing).as_posix())  # type: ignore[arg-type]
 
 
-def _place(path: Path) -> str:
+def _place(path: Location) -> str:
     """<system>/<date>/<name>: a file of a date folder, relative to the landing zone."""
     return _printable("/".join(path.parts[-3:]))
 

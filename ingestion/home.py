@@ -26,17 +26,22 @@ class Home:
 
     @property
     def landing(self) -> Path:
-        """Where the source systems put their extracts: `<system>/<YYYY-MM-DD>/<stream>*`."""
+        """Where source systems put their extracts: `<system>/<YYYY-MM-DD>/<stream>*`; unless a bucket is named."""
         return self.root / "landing"
 
     @property
     def lake(self) -> Path:
-        """The Delta tables: raw streams, quarantine, ledger."""
+        """The Delta tables: raw streams, quarantine, ledger; unless a bucket is named."""
         return self.root / "lake"
 
     @property
+    def lake_copies(self) -> Path:
+        """Copies of the files of a lake that is in a bucket: engines read these. They can be fetched again."""
+        return self.work / "lake"
+
+    @property
     def sources(self) -> Path:
-        """Which streams are no files of the landing zone, and where they are read from; DAYBOOK_SOURCES names another.
+        """What does not lie in folders of the home, and where it is read from; DAYBOOK_SOURCES names another file.
 
         By default there is none.
         """

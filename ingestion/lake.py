@@ -1,11 +1,14 @@
 """The lake: Delta tables of raw rows, quarantine and ledger, and of the models of topic mastery.
 
 What belongs here: where the tables lie, how files are committed to them, and how a reader sees them as views.
-What does not: what is in a load (`load.py`) and in a ledger row (`ledger.py`).
+What does not: what is in a load (`load.py`) and in a ledger row (`ledger.py`), and asking a bucket (`storage.py`).
 
 DuckDB writes each Parquet file; a commit adds it to the Delta log and removes the file that it replaces. A file is
 named after its load, so the active load of a date is read from the log, never from data. The commit on a raw table is
 the one switch of a load: quarantine and ledger rows are written before it, and count only if their load is active.
+
+A file is written once and never changed. So where the lake is in a bucket, engines read copies of its files on the disk
+(`home.lake_copies`), each fetched once.
 
 Models are kept likewise: the commit on `mastery_models` is the switch of a save, whose files carry one name.
 """
@@ -13,11 +16,12 @@ Models are kept likewise: the commit on `mastery_models` is the switch of a save
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import duckdb
 import pyarrow as pa
@@ -29,6 +33,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from ingestion.contract import REASONS, Stream, load_contracts, raw_columns
 from ingestion.home import Home
 from ingestion.sql import file_name, identifier, quoted
+from ingestion.storage import BucketPath, Location, at_once, lake_of, told
 
 Columns = tuple[tuple[str, str], ...]  # (name, DuckDB type)
 
@@ -139,9 +144,10 @@ _DELTA_TYPES: dict[str, PrimitiveType | ArrayType] = {
 class Table:
     """One Delta table: its folder, its columns, and those that it is partitioned by."""
 
-    root: Path
+    root: Location
     columns: Columns
     partition_by: tuple[str, ...] = ()
+    copies: Path | None = None  # of a table in a bucket, the folder of its copies on the disk
 
     def files(self) -> list[str]:
         """The active files, relative to the table's folder, in order."""
@@ -153,15 +159,44 @@ class Table:
         delta = self._open()
         return set() if delta is None else {field.name for field in delta.schema().fields}
 
-    def folder(self, partition: Mapping[str, str]) -> Path:
-        """Where the files of a partition lie."""
-        return self.root.joinpath(*(f"{name}={partition[name]}" for name in self.partition_by))
+    def folder(self, partition: Mapping[str, str]) -> PurePosixPath:
+        """Where the files of a partition lie, relative to the table's folder."""
+        return PurePosixPath(*(f"{name}={partition[name]}" for name in self.partition_by))
+
+    @property
+    def disk(self) -> Path:
+        """The folder on the disk where engines read and write the files."""
+        if isinstance(self.root, Path):
+            return self.root
+        assert self.copies is not None
+        return self.copies
+
+    def fetch(self, files: Iterable[str]) -> list[Path]:
+        """Some of the table's files on the disk. Those of a bucket are copied once. Raises StorageError."""
+        paths = {file: self.disk / file for file in files}
+        if not isinstance(self.root, Path):
+            root = self.root
+            missing = [file for file, path in paths.items() if not path.exists()]
+            for _ in at_once(lambda file: self._copy(root / file, paths[file]), missing, root):
+                pass
+        return list(paths.values())
+
+    def _copy(self, file: BucketPath, path: Path) -> None:
+        with told(file):
+            file.fetch(path)
+
+    def stored(self) -> Iterator[Location]:
+        """Every file of rows that lies there, active or not, and the copies on the disk. Raises StorageError."""
+        for root in {self.root, self.disk}:
+            with told(root):
+                yield from _files_below(root)
 
     def write(
         self, con: duckdb.DuckDBPyConnection, partition: Mapping[str, str], name: str, query: str, rows: int
     ) -> AddAction:
         """Write the rows of a query, as many as are expected, into one file that is ready to be committed."""
-        path = self.folder(partition) / f"{name}.parquet"
+        file = str(self.folder(partition) / f"{name}.parquet")
+        path = self.disk / file
         path.parent.mkdir(parents=True, exist_ok=True)
         stored = ", ".join(identifier(name) for name, _ in self.columns if name not in partition)
         [(copied,)] = con.execute(
@@ -170,8 +205,12 @@ class Table:
         if copied != rows:
             raise AssertionError(f"{path}: {copied} rows written, {rows} expected")
         written = path.stat()
+        if not isinstance(self.root, Path):
+            with told(self.root / file), path.open("rb") as copy:
+                os.fsync(copy.fileno())  # it is read from the disk from now on
+                (self.root / file).write_bytes(path)
         return AddAction(
-            path=path.relative_to(self.root).as_posix(),
+            path=file,
             size=written.st_size,
             partition_values=partition,
             modification_time=written.st_mtime_ns // 1_000_000,
@@ -187,26 +226,30 @@ class Table:
         Files in its folder that were not active until now are what killed loads and earlier commits left behind: they
         are deleted. Those that become inactive now stay on disk, for readers that have them open.
         """
-        folder = self.folder(partition)
-        if not add and not folder.is_dir():
-            return 0
-        delta = self._open() or self._create()
-        inside = folder.relative_to(self.root)
-        before = [path for path in _paths(delta) if Path(path).parent == inside]
-        now = int(time.time() * 1000)
-        remove = [
-            RemoveAction(path=path, data_change=True, deletion_timestamp=now, partition_values=dict(partition))
-            for path in before
-            if not keep(path)
-        ]
-        if add or remove:
-            delta.create_write_transaction([*add, *remove], "append", self._schema(delta))
-        _sweep(folder.glob("*.parquet"), {self.root / path for path in [*before, *(action.path for action in add)]})
+        inside = self.folder(partition)
+        with told(self.root):
+            if not add and not (self.root / inside).is_dir():
+                return 0
+            delta = self._open() or self._create()
+            before = [path for path in _paths(delta) if PurePosixPath(path).parent == inside]
+            now = int(time.time() * 1000)
+            remove = [
+                RemoveAction(path=path, data_change=True, deletion_timestamp=now, partition_values=dict(partition))
+                for path in before
+                if not keep(path)
+            ]
+            if add or remove:
+                delta.create_write_transaction([*add, *remove], "append", self._schema(delta))
+            for root in {self.root, self.disk}:
+                _sweep(root, (root / inside).glob("*.parquet"), {*before, *(action.path for action in add)})
         return len(before) - len(remove) + len(add)
 
     def vacuum(self) -> None:
         """Delete every file that is not active. Whoever reads without the writer lock may be reading one of them."""
-        _sweep(self.root.rglob("*.parquet"), {self.root / path for path in self.files()}, skip=self.root / "_delta_log")
+        active = {*self.files()}
+        with told(self.root):
+            for root in {self.root, self.disk}:
+                _sweep(root, _files_below(root), active)
 
     def rows_like(self, relations: Iterable[str]) -> str:
         """The SQL of the rows of some relations, with exactly this table's columns; those that they lack are NULL."""
@@ -221,27 +264,38 @@ class Table:
         """The SQL of the rows of some of the table's files; old ones may lack columns that a contract gained later."""
         if not files:
             return self.rows_like([])
-        listed = ", ".join(file_name(self.root / path) for path in files)
+        listed = ", ".join(file_name(path) for path in self.fetch(files))
         types = ", ".join(f"{quoted(name)}: {type_}" for name, type_ in self.columns if name in self.partition_by)
         options = f"hive_partitioning = true, hive_types = {{{types}}}" if types else "hive_partitioning = false"
         return self.rows_like([f"read_parquet([{listed}], union_by_name = true, {options})"])
 
     @property
     def _uri(self) -> str:
+        if not isinstance(self.root, Path):
+            return str(self.root)
         return self.root.absolute().as_uri()  # a plain path would be taken for a URI where it has a % in it
 
+    @property
+    def _options(self) -> dict[str, str] | None:
+        return None if isinstance(self.root, Path) else self.root.bucket.delta_options
+
     def _open(self) -> DeltaTable | None:
-        """The table as it is now; a handle grows slower with each commit, so none is kept."""
-        try:
-            return DeltaTable(self._uri)
-        except TableNotFoundError:
-            return None
+        """The table as it is now; a handle grows slower with each commit, so none is kept. Raises StorageError."""
+        with told(self.root):
+            try:
+                return DeltaTable(self._uri, storage_options=self._options)
+            except TableNotFoundError:
+                return None
 
     def _create(self) -> DeltaTable:
-        self.root.mkdir(parents=True, exist_ok=True)
-        fields = [Field(name, _DELTA_TYPES[type_]) for name, type_ in self.columns]
+        if isinstance(self.root, Path):
+            self.root.mkdir(parents=True, exist_ok=True)
         return DeltaTable.create(
-            self._uri, Schema(fields), partition_by=list(self.partition_by), configuration=_CONFIGURATION
+            self._uri,
+            Schema([Field(name, _DELTA_TYPES[type_]) for name, type_ in self.columns]),
+            partition_by=list(self.partition_by),
+            configuration=_CONFIGURATION,
+            storage_options=self._options,
         )
 
     def _schema(self, delta: DeltaTable) -> Schema:
@@ -262,42 +316,50 @@ class Lake:
     """The tables of one home."""
 
     def __init__(self, home: Home) -> None:
-        """Nothing is opened or created yet."""
-        self._root = home.lake
-        self.quarantine = Table(home.lake / "quarantine", QUARANTINE_COLUMNS, ("system", "stream", "extract_date"))
-        self.ledger = Table(home.lake / "ledger", LEDGER_COLUMNS)
-        self.saves = Table(home.lake / "mastery_models", SAVE_COLUMNS)
+        """Nothing is opened or created yet. Raises SourcesError."""
+        self.root = lake_of(home)
+        self._copies = home.lake_copies
+        self.quarantine = self._table("quarantine", QUARANTINE_COLUMNS, ("system", "stream", "extract_date"))
+        self.ledger = self._table("ledger", LEDGER_COLUMNS)
+        self.saves = self._table("mastery_models", SAVE_COLUMNS)
         # A column more than is shown, for the save that a row belongs to: Spark reads tables, not files.
-        self.coefficients = Table(home.lake / "mastery_coefficients", (*COEFFICIENT_COLUMNS, SAVE_COLUMNS[0]))
-        self.difficulties = Table(home.lake / "mastery_difficulties", (*DIFFICULTY_COLUMNS, SAVE_COLUMNS[0]))
-        self.figures = Table(home.lake / "mastery_evaluation", FIGURE_COLUMNS)
+        self.coefficients = self._table("mastery_coefficients", (*COEFFICIENT_COLUMNS, SAVE_COLUMNS[0]))
+        self.difficulties = self._table("mastery_difficulties", (*DIFFICULTY_COLUMNS, SAVE_COLUMNS[0]))
+        self.figures = self._table("mastery_evaluation", FIGURE_COLUMNS)
 
     def raw(self, stream: Stream) -> Table:
         """The raw rows of a stream."""
         columns = (*((name, type_) for name, type_, _ in raw_columns(stream)), *_LOADER_COLUMNS)
-        return Table(self._root / "raw" / f"{stream.system}_{stream.name}", columns, ("extract_date",))
+        return self._table(f"raw/{stream.system}_{stream.name}", columns, ("extract_date",))
+
+    def _table(self, name: str, columns: Columns, partition_by: tuple[str, ...] = ()) -> Table:
+        return Table(self.root / name, columns, partition_by, self._copies / name)
 
     def active_loads(self) -> dict[tuple[str, str], dict[date, str]]:
         """For each stream that was ever loaded, the active load of each extract date."""
-        active = {}
-        for stream in all_streams():
-            files = self.raw(stream).files()
-            if files:
-                active[stream.system, stream.name] = {load_date(path): load_of(path) for path in files}
-        return active
+        return {
+            (stream.system, stream.name): {load_date(path): load_of(path) for path in files}
+            for stream, files in self.active_files()
+            if files
+        }
+
+    def active_files(self) -> list[tuple[Stream, list[str]]]:
+        """For each stream, the active files of its raw table, relative to it."""
+        streams = all_streams()
+        return list(zip(streams, at_once(lambda of: self.raw(of).files(), streams, self.root), strict=True))
 
     def raw_files(self, system: str, stream: str) -> list[str]:
         """The active Parquet files of a stream, absolute."""
         table = self.raw(find_stream(system, stream))
-        return [str(table.root / path) for path in table.files()]
+        return [*map(str, table.fetch(table.files()))]
 
     def quarantine_files(self) -> list[str]:
         """The Parquet files of the quarantine, absolute; rows count if their load is active."""
-        return [str(self.quarantine.root / path) for path in self.quarantine.files()]
+        return [*map(str, self.quarantine.fetch(self.quarantine.files()))]
 
     def ledger_files(self) -> list[str]:
         """The Parquet files of the ledger, absolute; rows count if their load is active."""
-        return [str(self.ledger.root / path) for path in self.ledger.files()]
+        return [*map(str, self.ledger.fetch(self.ledger.files()))]
 
 
 def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
@@ -310,28 +372,15 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     `_figures`. Called again, it shows what is active then.
     """
     lake = Lake(home)
-    con.execute("attach if not exists ':memory:' as lake")
-    con.execute("create schema if not exists lake.raw")
-    active: list[str] = []
-    for stream in all_streams():
+    active = lake.active_files()
+    attach_ledger(con, lake, active)
+    for stream, files in active:
         table = lake.raw(stream)
-        files = table.files()
-        active += [load_of(path) for path in files]
         con.execute(f"create or replace view lake.raw.{table.root.name} as {table.rows_of(files)}")
-    con.execute("create or replace table lake.main.active_load as select unnest(?::varchar[]) as load_id", [active])
-    ledger = lake.ledger.rows_of(lake.ledger.files())
-    con.execute(
-        f"create or replace view lake.raw.loads as select {_names(LOAD_COLUMNS)} from ({ledger})"
-        " semi join lake.main.active_load using (load_id) where status = 'loaded'"
-    )
     members = ", ".join(f'"{name}": "{type_}"' for name, type_ in SOURCE_COLUMNS)
     con.execute(
         f"create or replace view lake.raw.load_sources as select {_names(LOAD_KEY)},"
         f" unnest(from_json({SOURCES_SQL}, '[{{{members}}}]'), recursive := true) from lake.raw.loads"
-    )
-    con.execute(
-        f"create or replace view lake.raw.failed_loads as select {_names(FAILED_COLUMNS)}"
-        f" from ({ledger}) where status = 'failed'"
     )
     types = ", ".join(f"({quoted(system)}, {quoted(name)})" for system, name in event_types())
     con.execute(f"create or replace view lake.raw.event_types as from (values {types}) as _(system, event_type)")
@@ -343,6 +392,25 @@ def attach_lake(con: duckdb.DuckDBPyConnection, home: Home) -> None:
         " semi join lake.main.active_load using (load_id)"
     )
     attach_models(con, lake)
+
+
+def attach_ledger(
+    con: duckdb.DuckDBPyConnection, lake: Lake, active: Sequence[tuple[Stream, list[str]]] | None = None
+) -> None:
+    """The part of `attach_lake` that shows `loads` and `failed_loads`; the active files are looked up, or given."""
+    con.execute("attach if not exists ':memory:' as lake")
+    con.execute("create schema if not exists lake.raw")
+    load_ids = [load_of(path) for _, files in active or lake.active_files() for path in files]
+    con.execute("create or replace table lake.main.active_load as select unnest(?::varchar[]) as load_id", [load_ids])
+    ledger = lake.ledger.rows_of(lake.ledger.files())
+    con.execute(
+        f"create or replace view lake.raw.loads as select {_names(LOAD_COLUMNS)} from ({ledger})"
+        " semi join lake.main.active_load using (load_id) where status = 'loaded'"
+    )
+    con.execute(
+        f"create or replace view lake.raw.failed_loads as select {_names(FAILED_COLUMNS)}"
+        f" from ({ledger}) where status = 'failed'"
+    )
 
 
 def attach_models(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
@@ -435,7 +503,17 @@ def _paths(delta: DeltaTable) -> list[str]:
     return sorted(pa.table(delta.get_add_actions()).column("path").to_pylist())
 
 
-def _sweep(paths: Iterable[Path], keep: set[Path], skip: Path | None = None) -> None:
+def _files_below(root: Location) -> Iterator[Location]:
+    """The files of rows in a table's folder."""
+    return (path for path in root.rglob("*.parquet") if not _relative(path, root).startswith("_delta_log/"))
+
+
+def _relative(path: Location, root: Location) -> str:
+    return path.relative_to(root).as_posix()  # type: ignore[arg-type]
+
+
+def _sweep(root: Location, paths: Iterable[Location], keep: set[str]) -> None:
+    """Delete what is not to be kept; the names to keep are relative to the root."""
     for path in paths:
-        if path not in keep and (skip is None or skip not in path.parents):
+        if _relative(path, root) not in keep:
             path.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ from ingestion.lake import (
     mastery_views,
     saved_tables,
 )
+from ingestion.storage import StorageError
 
 # How Spark reads the lake: as Delta, or, where it has no Delta, the active Parquet files of the Delta log.
 Reader = Literal["delta", "parquet"]
@@ -94,7 +95,7 @@ def _show(
     if not files:
         source, known, condition = "(select 1)", set(), "false"
     elif reader == "delta":
-        source = f"delta.`{root}/{table.root.relative_to(home.root).as_posix()}`"
+        source = f"delta.`{_folder(home, root, table)}`"
         known = table.stored_columns()
     else:
         source = f"{SCHEMA}.{name}__files"
@@ -113,6 +114,18 @@ def _show(
     yield f"create or replace view {SCHEMA}.{name} as select {selected} from {source} where {condition}"
 
 
+def _folder(home: Home, root: str, table: Table) -> str:
+    """A Delta table's folder as Spark sees it; a bucket is for Spark to reach, under Hadoop's name of its scheme."""
+    if isinstance(table.root, Path):
+        return f"{root}/{table.root.relative_to(home.root).as_posix()}"
+    scheme, _, rest = str(table.root).partition("://")
+    if scheme == "az":
+        raise StorageError(
+            f"{table.root}: Spark has another name for it; DAYBOOK_SPARK_FILE_FORMAT=parquet does not need it"
+        )
+    return f"{'s3a' if scheme == 's3' else scheme}://{rest}"
+
+
 def _links(home: Home) -> Path:
     return home.spark / "lake"
 
@@ -120,11 +133,11 @@ def _links(home: Home) -> Path:
 def _link(home: Home, table: Table, files: Sequence[str], name: str) -> Path:
     """A folder with links to the files alone, in the partitions that they lie in."""
     folder = _links(home) / name
-    for path in files:
+    for path, on_disk in zip(files, table.fetch(files), strict=True):
         link = folder / path
         link.parent.mkdir(parents=True, exist_ok=True)
         # Relative, so that they hold where the home is mounted at another place.
-        link.symlink_to(os.path.relpath(table.root / path, link.parent))
+        link.symlink_to(os.path.relpath(on_disk, link.parent))
     return folder
 
 

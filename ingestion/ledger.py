@@ -24,7 +24,7 @@ from ingestion.lake import (
     LEDGER_COLUMNS,
     NO_SOURCE,
     Lake,
-    attach_lake,
+    attach_ledger,
     find_stream,
     load_of,
 )
@@ -215,7 +215,7 @@ def _none(path: str) -> bool:
 def active_loads(home: Home) -> dict[Key, Load]:
     """The active load of each stream and extract date, in the order of loading."""
     with duckdb.connect() as con:
-        attach_lake(con, home)
+        attach_ledger(con, Lake(home))
         cursor = con.execute("from lake.raw.loads order by load_id")
         names = [column[0] for column in cursor.description or []]
         loads = [_load(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
@@ -225,7 +225,7 @@ def active_loads(home: Home) -> dict[Key, Load]:
 def failed_loads(home: Home) -> list[FailedLoad]:
     """Every failure so far, the oldest first."""
     with duckdb.connect() as con:
-        attach_lake(con, home)
+        attach_ledger(con, Lake(home))
         columns = ", ".join(name for name, _ in FAILED_COLUMNS)
         rows = con.execute(f"select {columns} from lake.raw.failed_loads order by load_id").fetchall()
     return [FailedLoad(row[0], row[1], row[2], row[3], row[4].replace(tzinfo=UTC), row[5]) for row in rows]

@@ -16,7 +16,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -51,6 +50,7 @@ from ingestion.readers import UnreadableFile, read_documents, read_records
 from ingestion.retention import delete_quarantined_text
 from ingestion.sources import DatabaseSource
 from ingestion.sql import quoted
+from ingestion.storage import Location, StorageError, landing_of
 from ingestion.validation import Drift, Judged, judge, most_drift
 
 # Told how many rows of an extract have been read so far; not always by the thread that asked for the load.
@@ -83,8 +83,8 @@ def pending(
         and (first or date.min) <= extract.extract_date <= (last or date.max)
     ]
 
-    def checksum(path: Path) -> str:
-        fault = why_unreadable(path, home.landing)
+    def checksum(path: Location) -> str:
+        fault = why_unreadable(path, landing_of(home))
         if fault is not None:
             raise OSError(fault)
         return sha256_of(path)
@@ -335,7 +335,7 @@ class Loader:
 
     def _judge_files(self, desk: _Desk, extract: Extract, progress: Progress | None) -> _Judged:
         """Read and judge the files of an extract."""
-        manifest = verify(extract, self._home.landing)
+        manifest = verify(extract, landing_of(self._home))
         file_set = []
         pieces: list[Judged] = []
         rows = 0
@@ -352,7 +352,7 @@ class Loader:
                     progress(extract, rows)
             if listed is not None and listed.rows != rows - rows_before:
                 raise ExtractError(f"{file.place}: {rows - rows_before} rows, but {listed.rows} in {MANIFEST}")
-            if _stated(file) != (recorded.size, recorded.modified_ns):
+            if _stated(file) != (recorded.size, recorded.modified_ns, recorded.etag):
                 raise ExtractError(f"{file.place}: changed while it was read")
             file_set.append(recorded)
         return _Judged(tuple(file_set), tuple(pieces))
@@ -443,7 +443,8 @@ class Loader:
 
 def _unforeseen(place: str, error: Exception) -> ExtractError:
     """What nobody thought of, as the failure of one extract."""
-    cause = f"{type(error).__name__}: {in_short(str(error))}"
+    known = isinstance(error, StorageError)
+    cause = str(error) if known else f"{type(error).__name__}: {in_short(str(error))}"
     failure = ExtractError(f"{place}: {cause.rstrip(': ')}")
     failure.__cause__ = error
     return failure
@@ -451,16 +452,16 @@ def _unforeseen(place: str, error: Exception) -> ExtractError:
 
 def _record(file: ExtractFile) -> RecordedFile:
     """The file as it is now."""
-    size, modified_ns = _stated(file)
+    size, modified_ns, etag = _stated(file)
     try:
-        return RecordedFile(file.name, size, modified_ns, sha256_of(file.path))
+        return RecordedFile(file.name, size, modified_ns, sha256_of(file.path), etag)
     except OSError as error:
         raise ExtractError(f"{file.place}: {error.strerror}") from error
 
 
-def _stated(file: ExtractFile) -> tuple[int, int]:
+def _stated(file: ExtractFile) -> tuple[int, int, str | None]:
     try:
         found = file.path.stat()
     except OSError as error:
         raise ExtractError(f"{file.place}: {error.strerror}") from error
-    return found.st_size, found.st_mtime_ns
+    return found.st_size, found.st_mtime_ns, getattr(found, "etag", None)

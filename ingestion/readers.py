@@ -28,6 +28,7 @@ from ingestion import canonical
 from ingestion.contract import FieldType, Stream
 from ingestion.privacy import in_short, scrub
 from ingestion.sql import file_name, identifier, quoted
+from ingestion.storage import BucketPath, Location, OneFile
 
 # The suffixes of the files that an extract is made of: what reads them, and the codec that they are packed with.
 FORMATS: dict[str, tuple[str, str | None]] = {
@@ -84,7 +85,7 @@ def split_name(name: str) -> tuple[str, str] | None:
     return None
 
 
-def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -> Iterator[pa.Table]:
+def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Location) -> Iterator[pa.Table]:
     """The rows of one file as tables of the schema DOCUMENTS, piece by piece, in the file's order.
 
     The engine helps on a cursor of `con`, so the caller may use `con` between the pieces. Raises UnreadableFile.
@@ -108,7 +109,8 @@ def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -
     except OSError as error:
         raise UnreadableFile(error.strerror or in_short(str(error))) from error
     except (pa.ArrowException, duckdb.Error) as error:
-        raise UnreadableFile(in_short(str(error).replace(str(path), path.name))) from error
+        told = str(error).replace(str(path), path.name).replace(OneFile.NAME, path.name)
+        raise UnreadableFile(in_short(told)) from error
     finally:
         cursor.close()
 
@@ -174,7 +176,9 @@ def _unpacked(file: BufferedReader, codec: str | None) -> _Source:
         return file
     if not file.peek(1):
         raise UnreadableFile(f"an empty file is no {codec} file")
-    return _Unpacked(pa.CompressedInputStream(file, codec), os.fstat(file.fileno()).st_size)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return _Unpacked(pa.CompressedInputStream(file, codec), size)
 
 
 class _Unpacked:
@@ -469,23 +473,34 @@ def _cell_as_json(type_: FieldType, cell: str) -> str:
 # --- Parquet ---
 
 
-def _read_parquet(stream: Stream, path: Path) -> Iterator[pa.Table]:
+def _read_parquet(stream: Stream, path: Location) -> Iterator[pa.Table]:
     """By an engine of its own: one thread alone reads the rows in their order, and what it needs is bounded."""
+    source = OneFile(path) if isinstance(path, BucketPath) else None
     try:
-        file_name(path)
+        literal = file_name(path) if isinstance(path, Path) else quoted(OneFile.NAME)
     except ValueError as error:
         raise UnreadableFile(str(error)) from error
     with duckdb.connect(config={"threads": 1, "memory_limit": _PARQUET_MEMORY, "temp_directory": ""}) as engine:
         engine.execute("set timezone = 'UTC'")
         engine.execute("set enable_progress_bar = false")
-        yield from _read_rows(engine, stream, path)
+        if source is not None:
+            engine.execute("set enable_external_file_cache = false")  # nothing is read twice
+            engine.register_filesystem(source)
+        try:
+            yield from _read_rows(engine, stream, path.name, path.stat().st_size, literal)
+        except duckdb.Error:
+            if source is not None and source.error is not None:
+                raise source.error from None
+            raise
 
 
-def _read_rows(engine: duckdb.DuckDBPyConnection, stream: Stream, path: Path) -> Iterator[pa.Table]:
-    _check_parquet(engine, path)
-    [(count,)] = engine.execute(f"select num_rows from parquet_file_metadata({file_name(path)})").fetchall()
-    _refuse_bomb(count * _ROW_BYTES, path.stat().st_size)
-    rows = f"read_parquet({file_name(path)}, hive_partitioning = false)"
+def _read_rows(
+    engine: duckdb.DuckDBPyConnection, stream: Stream, name: str, file_size: int, literal: str
+) -> Iterator[pa.Table]:
+    _check_parquet(engine, literal)
+    [(count,)] = engine.execute(f"select num_rows from parquet_file_metadata({literal})").fetchall()
+    _refuse_bomb(count * _ROW_BYTES, file_size)
+    rows = f"read_parquet({literal}, hive_partitioning = false)"
     relation = engine.sql(f"select * from {rows}")
     columns = list(zip(relation.columns, relation.types, strict=True))
     types, known = _types(stream), _known_names(stream)
@@ -514,7 +529,7 @@ def _read_rows(engine: duckdb.DuckDBPyConnection, stream: Stream, path: Path) ->
     ).to_arrow_reader(_VECTOR_ROWS)
     large: list[tuple[int, int]] = []  # rows that were left out, by their place in the file, and their sizes
     number = 1
-    for piece in _pieces(reader, path.stat().st_size):
+    for piece in _pieces(reader, file_size):
         sizes = piece["size"].to_numpy()
         left_out = np.flatnonzero(sizes > _LARGE_ROW)
         large += zip((left_out + (number - 1)).tolist(), sizes[left_out].tolist(), strict=True)
@@ -522,7 +537,7 @@ def _read_rows(engine: duckdb.DuckDBPyConnection, stream: Stream, path: Path) ->
         number += len(piece)
         if len(left_out):
             numbers, piece = np.delete(numbers, left_out), piece.filter(pa.array(sizes <= _LARGE_ROW))
-        yield _parquet_documents(path.name, numbers, piece)
+        yield _parquet_documents(name, numbers, piece)
     if large and _ROW_NUMBER in {column.lower() for column, _ in columns}:
         raise UnreadableFile(f"long rows beside a column {_ROW_NUMBER}: they cannot be told from each other")
     texts = [(column, identifier(column)) for column, type_ in columns if type_.id == "varchar"]
@@ -534,7 +549,7 @@ def _read_rows(engine: duckdb.DuckDBPyConnection, stream: Stream, path: Path) ->
                 case when {is_long} then {quoted(_TOO_LONG)} else {fault} end as fault, {_ROW_NUMBER} + 1 as number
             from {rows} where {_ROW_NUMBER} between {first} and {last} and {size} > {_LARGE_ROW}
             order by number""").to_arrow_table()
-        yield _parquet_documents(path.name, piece["number"].to_numpy(), piece)
+        yield _parquet_documents(name, piece["number"].to_numpy(), piece)
 
 
 def _parquet_documents(name: str, numbers: _Numbers, piece: pa.Table) -> pa.Table:
@@ -611,10 +626,10 @@ def _bytes(type_: DuckDBPyType, value: str, depth: int = 0) -> str:
     return count if own == "0" else f"{count} + coalesce(list_sum(list_transform({value}, lambda {item}: {own})), 0)"
 
 
-def _check_parquet(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _check_parquet(cursor: duckdb.DuckDBPyConnection, literal: str) -> None:
     """Refuse what the engine would read as something else: long decimals as doubles, a name twice as two names."""
     schema = cursor.execute(
-        f"select name, coalesce(num_children, 0), precision from parquet_schema({file_name(path)})"
+        f"select name, coalesce(num_children, 0), precision from parquet_schema({literal})"
     ).fetchall()
     _refuse_columns(len(schema))
     open_groups: list[tuple[int, set[str]]] = []  # from the root: how many children are to come, and those before

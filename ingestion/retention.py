@@ -39,7 +39,7 @@ def delete_quarantined_text(home: Home, now: datetime) -> int:
             quarantine.commit(partition, [bare], keep=path.__ne__)
     # What is old and has text is inactive now, whether by these commits, by those of a run that was killed before it
     # came to this, or because its date was loaded again since.
-    for file in quarantine.root.glob("*=*/**/*.parquet"):
+    for file in quarantine.stored():
         if _is_old(file.name, before):
             file.unlink()
     return len(with_text)

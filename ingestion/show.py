@@ -6,12 +6,10 @@ What belongs here: the row, and whether its file is still the one that was loade
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -19,11 +17,12 @@ import pyarrow.compute as pc
 
 from ingestion.contract import Stream, load_contracts
 from ingestion.database import DatabaseError, name_of, window
-from ingestion.extracts import ExtractError, RecordedFile, sha256_of, stream_of, why_unreadable
+from ingestion.extracts import ExtractError, RecordedFile, is_anything, sha256_of, stream_of, why_unreadable
 from ingestion.home import Home
 from ingestion.ledger import active_loads
 from ingestion.readers import UnreadableFile, read_documents, read_records
 from ingestion.sources import DatabaseSource, load_sources
+from ingestion.storage import Location, ObjectStat, landing_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class ShownRow:
 class Place:
     """A file of the landing zone, by what its name says; or a date of a database."""
 
-    path: Path
+    path: Location
     stream: Stream
     extract_date: date
     database: DatabaseSource | None = None
@@ -59,7 +58,7 @@ def find_place(home: Home, file: str) -> Place:
         contract = load_contracts()[system]
     except (ValueError, KeyError):
         raise _no_name(file) from None
-    path = home.landing / system / day / name
+    path = landing_of(home) / system / day / name
     try:
         for (of_system, stream), source in load_sources(home).databases.items():
             if of_system == system and name_of(source) == name:
@@ -109,13 +108,17 @@ def difference(home: Home, place: Place) -> str | None:
     """
     if place.database is not None:
         return _difference_at_source(home, place, place.database)
-    unreadable = why_unreadable(place.path, home.landing) if os.path.lexists(place.path) else None
+    try:
+        is_there = is_anything(place.path)
+        unreadable = why_unreadable(place.path, landing_of(home)) if is_there else None
+    except OSError as error:
+        unreadable = error.strerror
     if unreadable:
         raise ExtractError(f"{place}: {unreadable}")
     load = active_loads(home).get((place.stream.system, place.stream.name, place.extract_date))
     recorded = {file.name: file for file in load.file_set} if load else {}
     loaded = recorded.get(place.path.name)
-    if not place.path.exists():
+    if not is_there:
         kept = f"; the lake keeps what load {load.load_id} took from it" if load and loaded else ""
         raise ExtractError(f"{place}: no such file{kept}")
     if load is None or loaded is None:
@@ -136,8 +139,10 @@ def _difference_at_source(home: Home, place: Place, source: DatabaseSource) -> s
     return told if rows != load.rows_at_source else None
 
 
-def _is_same(path: Path, loaded: RecordedFile) -> bool:
+def _is_same(path: Location, loaded: RecordedFile) -> bool:
     now = path.stat()
+    if isinstance(now, ObjectStat):
+        return (now.st_size, now.etag) == (loaded.size, loaded.etag)
     return now.st_size == loaded.size and (now.st_mtime_ns == loaded.modified_ns or sha256_of(path) == loaded.sha256)
 
 

@@ -1,8 +1,8 @@
-"""Where each stream comes from, read from `sources.yaml`: system, stream, kind and the options of the kind.
+"""Where landing zone and lake lie and where each stream comes from, read from `sources.yaml` and the environment.
 
 What belongs here: the data classes of the configuration and the reading of its YAML, with errors that name file and
-line. What does not: the reading of a source (`database.py`). Nothing is connected to, and no secret is looked up: the
-configuration holds the names of environment variables, never what is in them.
+line. What does not: the reading of a source (`database.py`, `storage.py`). Nothing is connected to, and no secret is
+looked up: the configuration holds the names of environment variables, never what is in them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -26,6 +26,53 @@ _PASSWORD = re.compile(r"^[^:/?#]+://[^:/@]*:(?P<password>[^@]*)@")
 _PASSWORD_OPTION = re.compile(r"[?&][^=&]*pass[^=&]*=(?P<password>[^&]*)", re.IGNORECASE)
 _SCHEME = re.compile(r"^([a-z]+)(?:\+[a-z0-9]+)?://")
 _BACKENDS = ("postgresql", "postgres", "mysql", "mariadb", "sqlite")
+
+ALLOW_HTTP = "allow_http"
+# What can be said of a bucket beside its URL, and what the clients call it, by scheme; the rest is theirs to find in
+# the environment.
+_BUCKET_OPTIONS = {
+    "s3": {
+        "region": "aws_region",
+        "endpoint": "aws_endpoint",
+        "access_key_id": "aws_access_key_id",
+        "secret_access_key": "aws_secret_access_key",
+        "session_token": "aws_session_token",
+        "virtual_hosted_style_request": "aws_virtual_hosted_style_request",
+        "skip_signature": "aws_skip_signature",
+        "allow_http": ALLOW_HTTP,
+    },
+    "gs": {
+        "service_account": "google_service_account",
+        "service_account_key": "google_service_account_key",
+        "application_credentials": "google_application_credentials",
+        "skip_signature": "google_skip_signature",
+    },
+    "az": {
+        "account_name": "azure_storage_account_name",
+        "account_key": "azure_storage_account_key",
+        "sas_key": "azure_storage_sas_key",
+        "tenant_id": "azure_storage_tenant_id",
+        "client_id": "azure_storage_client_id",
+        "client_secret": "azure_storage_client_secret",
+        "endpoint": "azure_storage_endpoint",
+        "skip_signature": "azure_skip_signature",
+        "allow_http": ALLOW_HTTP,
+    },
+}
+_SECRET_OPTIONS = (
+    "secret_access_key",
+    "session_token",
+    "service_account_key",
+    "account_key",
+    "sas_key",
+    "client_secret",
+)
+_BUCKET_URL = re.compile(r"(?P<scheme>s3|gs|az)://(?P<bucket>[A-Za-z0-9._-]+)(?P<prefix>(?:/[^/]+)*)/?")
+# What needs no escape in a URL: the clients do not agree on how often a name is escaped.
+_PREFIX = re.compile(r"[A-Za-z0-9._=/-]*")
+
+
+_PLACES = ("landing", "lake")
 
 
 class SourcesError(Exception):
@@ -62,14 +109,48 @@ class DatabaseSource:
 
 
 @dataclass(frozen=True)
+class BucketSource:
+    """A part of a bucket of S3 (or of what speaks as it does), Google Cloud Storage or Azure Blob Storage."""
+
+    url: str  # s3://bucket/prefix, gs://… or az://container/…; with ${VARIABLE} for what the environment says
+    options: tuple[tuple[str, str], ...] = ()  # as the clients call them, with ${VARIABLE} for what is secret
+    retries: int = 10  # of what is transient, after pauses that grow up to 15 seconds: about a minute in all
+
+    def __str__(self) -> str:
+        """The bucket as people are told of it."""
+        return self.url
+
+
+@dataclass(frozen=True)
 class Sources:
-    """The streams that are no files of the landing zone."""
+    """What does not lie in folders of the home: streams, and the landing zone or the lake."""
 
     databases: Mapping[tuple[str, str], DatabaseSource] = field(default_factory=dict)  # by system and stream
+    landing: BucketSource | None = None
+    lake: BucketSource | None = None
 
 
 def load_sources(home: Home) -> Sources:
-    """The configuration of a home; where there is none, every stream comes in files. Raises SourcesError."""
+    """The configuration of a home; where there is none, everything is in its folders. Raises SourcesError.
+
+    DAYBOOK_LANDING and DAYBOOK_LAKE say more than the file.
+    """
+    sources = _read(home)
+    landing, lake = (_named_bucket(f"DAYBOOK_{name.upper()}") for name in _PLACES)
+    return replace(sources, landing=landing or sources.landing, lake=lake or sources.lake)
+
+
+def _named_bucket(variable: str) -> BucketSource | None:
+    url = os.environ.get(variable)
+    if not url:
+        return None
+    faults = _faults_of_bucket(url)
+    if faults:
+        raise SourcesError("\n".join(f"{variable}: {fault}" for fault in faults))
+    return BucketSource(url)
+
+
+def _read(home: Home) -> Sources:
     path = home.sources
     try:
         text = path.read_text(encoding="utf-8")
@@ -100,12 +181,16 @@ class _Reader:
     def read(self, text: str) -> Sources:
         loader = yaml.SafeLoader(text)
         databases: dict[tuple[str, str], DatabaseSource] = {}
+        places: dict[str, BucketSource | None] = {}
         try:
             root = loader.get_single_node()
             self._loader = loader
             if root is not None:
-                for system, entry in self._entries(root, "").items():
-                    databases |= self._system(system, entry)
+                for name, entry in self.entries(root, "").items():
+                    if name in _PLACES:
+                        places[name] = self._bucket(name, entry)
+                    else:
+                        databases |= self._system(name, entry)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             self._errors.append((mark.line + 1 if mark else 1, error.problem or "not valid YAML"))
@@ -115,15 +200,39 @@ class _Reader:
             loader.dispose()
         if self._errors:
             raise SourcesError("\n".join(f"{self._name}:{line}: {told}" for line, told in sorted(self._errors)))
-        return Sources(databases)
+        return Sources(databases, **places)
+
+    def _bucket(self, name: str, entry: _Entry) -> BucketSource | None:
+        """Where landing zone or lake lie: a URL, or a URL with options."""
+        given = self.entries(entry.node, name) if isinstance(entry.node, yaml.MappingNode) else {"url": entry}
+        options = _Options(self, name, entry.line, given)
+        url = options.text("url")
+        known: dict[str, str] = {}
+        if url is not None:
+            faults = _faults_of_bucket(url)
+            for fault in faults:
+                options.note("url", fault)
+            known = _BUCKET_OPTIONS.get(url.partition("://")[0], {})
+        of_client = {}
+        for option, (line, value) in options.settings("options").items():
+            if option in _SECRET_OPTIONS and VARIABLE.fullmatch(value) is None:
+                told = "a secret stands in the file; name an environment variable instead: ${NAME}"
+                self.note(line, f"{name}: {option}: {told}")
+            elif known and option not in known:
+                self.note(line, f"{name}: unknown option {_shown(option, known)}")
+            else:
+                of_client[known.get(option, option)] = value
+        retries = options.number("retries", BucketSource("").retries, least=0)
+        options.done()
+        return BucketSource(url, tuple(of_client.items()), retries) if url else None
 
     def _system(self, system: str, entry: _Entry) -> dict[tuple[str, str], DatabaseSource]:
         contracts = load_contracts()
         if system not in contracts:
-            self.note(entry.line, f"no system is called {_shown(system, contracts)}")
+            self.note(entry.line, f"no system is called {_shown(system, {*contracts, *_PLACES})}")
             return {}
         found = {}
-        for name, options in self._entries(entry.node, system).items():
+        for name, options in self.entries(entry.node, system).items():
             streams = {stream.name: stream for stream in contracts[system].streams}
             if name not in streams:
                 self.note(options.line, f"{system} has no stream {_shown(name, streams)}")
@@ -134,7 +243,7 @@ class _Reader:
         return found
 
     def _source(self, place: str, stream: Stream, entry: _Entry) -> DatabaseSource | None:
-        options = _Options(self, place, entry.line, self._entries(entry.node, place))
+        options = _Options(self, place, entry.line, self.entries(entry.node, place))
         kind = options.choice("kind", ("database", "files"))
         if kind != "database":
             if kind is not None:
@@ -183,7 +292,7 @@ class _Reader:
         options.done()
         return source if len(self._errors) == before else None
 
-    def _entries(self, node: yaml.Node, place: str) -> dict[str, _Entry]:
+    def entries(self, node: yaml.Node, place: str) -> dict[str, _Entry]:
         """The members of a mapping, by name; what a merge key brings along is in it."""
         if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
             return {}
@@ -273,6 +382,19 @@ class _Options:
             return ()
         return tuple(value)
 
+    def settings(self, name: str) -> dict[str, tuple[int, str]]:
+        """A mapping of names to texts, numbers or truth values, with the line of each: as texts."""
+        self._asked.append(name)
+        found = {}
+        if name in self._entries:
+            for option, entry in self._reader.entries(self._entries[name].node, f"{self._place}: {name}").items():
+                value = self._reader.value(entry.node)
+                if isinstance(value, str | bool | int):
+                    found[option] = entry.line, value if isinstance(value, str) else str(value).lower()
+                else:
+                    self._reader.note(entry.line, f"{self._place}: {option} must be a text")
+        return found
+
     def texts_by_name(self, name: str) -> dict[str, str]:
         value = self._get(name, dict, "a mapping of fields to columns") or {}
         if not all(isinstance(item, str) for pair in value.items() for item in pair):
@@ -301,6 +423,20 @@ def _faults_of_url(url: str) -> list[str]:
     if "${" in VARIABLE.sub("", url):
         faults.append("a variable in the url is written ${NAME}")
     return faults
+
+
+def _faults_of_bucket(url: str) -> list[str]:
+    """What is wrong with the URL of a bucket, never telling what stands in it."""
+    if "@" in url or "?" in url:
+        return ["a url has no credentials in it; the client finds them in the environment, or in options as ${NAME}"]
+    if "${" in VARIABLE.sub("", url):
+        return ["a variable in the url is written ${NAME}"]
+    found = _BUCKET_URL.fullmatch(VARIABLE.sub("x", url))
+    if not url.startswith(tuple(f"{scheme}://" for scheme in _BUCKET_OPTIONS)) or found is None:
+        return ["the url must be s3://bucket, gs://bucket or az://container, with /a/prefix where there is one"]
+    if _PREFIX.fullmatch(found["prefix"]) is None or {".", ".."} & {*found["prefix"].split("/")}:
+        return ["a prefix is made of letters, digits and ._=-"]
+    return []
 
 
 def _has_literal_password(url: str) -> bool:

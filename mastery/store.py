@@ -48,7 +48,7 @@ class Store:
         version = self.champion_version()
         if version is None:
             raise LookupError(
-                f"{self._home.lake} has no model of topic mastery; the next night installs the shipped one"
+                f"{self._lake.root} has no model of topic mastery; the next night installs the shipped one"
             )
         return self.model(version)
 
@@ -75,7 +75,7 @@ class Store:
                 [version],
             ).fetchone()
             if about is None:
-                raise LookupError(f"{self._home.lake} has no model {version!r} of topic mastery")
+                raise LookupError(f"{self._lake.root} has no model {version!r} of topic mastery")
             coefficients = con.execute(
                 """select feature, coefficient from lake.raw.mastery_coefficients
                    where model_version = ? order by feature""",

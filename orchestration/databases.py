@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from ingestion.home import Home
-from ingestion.lake import attach_lake
+from ingestion.lake import Lake, attach_lake, attach_models
 from ingestion.sql import quoted
 from orchestration.wording import in_short
 
@@ -106,7 +106,8 @@ def unsign(home: Home) -> None:
 
 def lake_figures(home: Home) -> list[Row]:
     """Which figures of models of topic mastery the lake holds."""
-    with lake_connection(home) as con:
+    with duckdb.connect() as con:
+        attach_models(con, Lake(home))
         return rows_of(con, f"{_FIGURES} lake.raw.mastery_evaluation")
 
 

@@ -264,7 +264,7 @@ def arrivals(
 
 
 def _fingerprint(extract: Extract) -> str:
-    files = [(file.name, file.size, file.modified_ns, file.missing) for file in extract.files]
+    files = [(file.name, file.size, file.modified_ns, file.missing, file.etag) for file in extract.files]
     return hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()[:16]
 
 

@@ -77,9 +77,10 @@ def _load(home: Home, first: date | None, last: date | None) -> int:
     started = time.monotonic()
     rows = failures = 0
     with writer_lock(home, "load"), Loader(home) as loader:
-        for warning in discover(home).warnings:
+        found = discover(home)
+        for warning in found.warnings:
             print(f"warning: {warning}", file=sys.stderr)
-        extracts = pending(home, first, last)
+        extracts = pending(home, first, last, found=found)
         for number, (extract, outcome) in enumerate(loader.load_all(extracts, _tell), 1):
             place = f"[{number}/{len(extracts)}] {extract}"
             if isinstance(outcome, ExtractError):
@@ -108,7 +109,8 @@ def _status(home: Home) -> int:
     for name, found in sorted(by_stream.items()):
         dates = [load.extract_date for load in found]
         print(f"{name}: {_number(len(dates), 'date')}, {min(dates)} to {max(dates)}: {_counts(found)}")
-    waiting = pending(home)
+    discovery = discover(home)
+    waiting = pending(home, found=discovery)
     print(
         f"new or changed: {_number(len(waiting), 'extract')}{''.join(f'{chr(10)}  {extract}' for extract in waiting)}"
     )
@@ -118,7 +120,7 @@ def _status(home: Home) -> int:
         active = loads.get(place)
         if place in places and (active is None or active.loaded_at < failure.loaded_at):
             print(f"failed: {failure.error} ({failure.loaded_at:%Y-%m-%d %H:%M} UTC)")
-    for line in not_read(discover(home).warnings):
+    for line in not_read(discovery.warnings):
         print(line)
     return 0
 

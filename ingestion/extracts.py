@@ -112,32 +112,33 @@ class ManifestEntry:
     sha256: str
 
 
-def discover(home: Home, now: datetime | None = None) -> Discovery:
-    """Everything in the landing zone, and every date of a database that has ended by `now`, sorted.
+def discover(home: Home, now: datetime | None = None, system: str | None = None) -> Discovery:
+    """Everything in the landing zone, and every date of a database that has ended by `now`, sorted; or of one system.
 
     No database is asked. Raises SourcesError, and StorageError where a bucket cannot be listed.
     """
     streams = {name: [stream.name for stream in contract.streams] for name, contract in load_contracts().items()}
     databases = load_sources(home).databases
     extracts = [
-        Extract(system, stream, day, database=source)
-        for (system, stream), source in databases.items()
+        Extract(of, stream, day, database=source)
+        for (of, stream), source in databases.items()
+        if system in (None, of)
         for day in ended_dates(source, now or datetime.now(UTC))
     ]
     elsewhere: dict[tuple[str, str], int] = defaultdict(int)  # files of streams that are read from a database
     warnings: list[str] = []
     landing = landing_of(home)
     with told(landing):
-        for system, day, by_stream in _look_through(landing, streams, warnings):
+        for name, day, by_stream in _look_through(landing, system, streams, warnings):
             for stream, files in by_stream.items():
-                if (system, stream) in databases:
-                    elsewhere[system, stream] += sum(not file.missing for file in files)
+                if (name, stream) in databases:
+                    elsewhere[name, stream] += sum(not file.missing for file in files)
                 else:
-                    extracts.append(Extract(system, stream, day, files))
+                    extracts.append(Extract(name, stream, day, files))
     warnings += [
-        f"{system}/*/{stream}*: {files:,} {'file' if files == 1 else 'files'}, but {home.sources.name} says that"
-        f" {system}.{stream} is read from a database; ignored"
-        for (system, stream), files in sorted(elsewhere.items())
+        f"{name}/*/{stream}*: {files:,} {'file' if files == 1 else 'files'}, but {home.sources.name} says that"
+        f" {name}.{stream} is read from a database; ignored"
+        for (name, stream), files in sorted(elsewhere.items())
         if files
     ]
     extracts.sort(key=lambda extract: (extract.extract_date, extract.system, extract.stream))
@@ -145,11 +146,11 @@ def discover(home: Home, now: datetime | None = None) -> Discovery:
 
 
 def _look_through(
-    landing: Location, streams: Mapping[str, list[str]], warnings: list[str]
+    landing: Location, only: str | None, streams: Mapping[str, list[str]], warnings: list[str]
 ) -> Iterator[tuple[str, date, dict[str, tuple[ExtractFile, ...]]]]:
     """The files of each system and date, by stream. Raises OSError where a bucket cannot be listed."""
     if isinstance(landing, BucketPath):
-        landing = landing.with_all()
+        landing = landing.with_all(only)
 
     def look_into(found: _DateFolder | str) -> tuple[dict[str, tuple[ExtractFile, ...]], list[str]]:
         if isinstance(found, str):
@@ -157,7 +158,7 @@ def _look_through(
         own: list[str] = []
         return _files_by_stream(found.folder, streams[found.system], own, landing), own
 
-    folders = list(_date_folders(landing, streams))
+    folders = list(_date_folders(landing, only, streams))
     for found, (by_stream, own) in zip(folders, at_once(look_into, folders, landing), strict=True):
         warnings += own
         if isinstance(found, _DateFolder):
@@ -171,10 +172,12 @@ class _DateFolder:
     folder: Location
 
 
-def _date_folders(landing: Location, systems: Collection[str]) -> Iterator[_DateFolder | str]:
+def _date_folders(landing: Location, only: str | None, systems: Collection[str]) -> Iterator[_DateFolder | str]:
     """The folders of dates, and between them why other things are passed over."""
     warnings: list[str] = []
     for system in _listed(landing, warnings, landing):
+        if only not in (None, system.name):
+            continue
         if system.name not in systems or not _is_folder(system):
             yield f"{_relative(system, landing)}: not the folder of a system; ignored"
             continue
@@ -216,10 +219,8 @@ def not_read(warnings: Sequence[str], most: int = 10) -> list[str]:
     return lines + ([f"not read: {len(warnings) - most:,} more"] if len(warnings) > most else [])
 
 
-def holds_files(folder: Location) -> bool:
+def holds_files(folder: Path) -> bool:
     """Whether anything but folders lies in a folder, at any depth and under whatever name."""
-    if isinstance(folder, BucketPath):
-        return folder.is_dir()
     return any(path.is_symlink() or not path.is_dir() for path in folder.rglob("*"))
 
 

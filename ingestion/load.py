@@ -29,6 +29,7 @@ from ingestion.erasure import erased_subjects, mentions, secret_key
 from ingestion.exact import Exact
 from ingestion.extracts import (
     MANIFEST,
+    Discovery,
     Extract,
     ExtractError,
     ExtractFile,
@@ -63,6 +64,7 @@ def pending(
     last: date | None = None,
     stream: tuple[str, str] | None = None,
     ask_databases: bool = True,
+    found: Discovery | None = None,
 ) -> list[Extract]:
     """The extracts that are new or changed, by date.
 
@@ -73,12 +75,13 @@ def pending(
         stream: only those of this system and stream.
         ask_databases: whether to count again the rows of the dates that a database may have changed; if not, only its
             new dates are told, and no database is connected to.
+        found: what was discovered, by who has it already.
     """
     loads = ledger.active_loads(home)
     recorded = {key: load.file_set for key, load in loads.items()}
     extracts = [
         extract
-        for extract in discover(home).extracts
+        for extract in (found or discover(home, system=stream[0] if stream else None)).extracts
         if stream in (None, (extract.system, extract.stream))
         and (first or date.min) <= extract.extract_date <= (last or date.max)
     ]
@@ -96,10 +99,10 @@ def pending(
     return [extract for extract in extracts if extract in chosen]
 
 
-def unsure(home: Home) -> list[Extract]:
+def unsure(home: Home, found: Discovery | None = None) -> list[Extract]:
     """The dates, loaded from databases, that may have changed: those that `pending` asks the databases about."""
     loads = ledger.active_loads(home)
-    return [extract for extract in discover(home).extracts if _is_unsure(extract, loads.get(_key(extract)))]
+    return [extract for extract in (found or discover(home)).extracts if _is_unsure(extract, loads.get(_key(extract)))]
 
 
 def _is_unsure(extract: Extract, load: Load | None) -> bool:

@@ -49,11 +49,12 @@ AT_A_TIME = 16
 _RANDOM_BLOCK = 1024 * 1024
 
 # Of what a client says, this much is told.
-_STATUS = re.compile(r"status code\W+(?:↳\W+)?(\d{3})")
+_STATUS = re.compile(r"status code\W+(\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>|\"error\": ?\"(\w+)\"")
 _RETRIES = re.compile(r"after (\d+) retries")
 _BAD_NAME = re.compile(r'Path "(.*?)"', re.DOTALL)
 _LONGEST_NAME = 100
+_COLOUR = re.compile(r"\x1b\[\d*m")
 # Where a client asks for credentials when the environment has none: the machine that it runs on.
 _CREDENTIALS = re.compile(r"169\.254\.169\.254|169\.254\.170\.|metadata\.google\.internal|[Cc]redential|Missing\w*Key")
 _UNREACHED = re.compile(r"error sending request|[Cc]onnect|dns error|timed out|HTTP error")
@@ -160,14 +161,16 @@ class BucketPath:
 
     # Listing
 
-    def with_all(self) -> BucketPath:
+    def with_all(self, only: str | None = None) -> BucketPath:
         """This folder, with all that is in it at any depth, listed now: page after page, a thousand names in each.
 
-        Raises OSError. Where a name cannot be the name of a file, folders are listed when they are looked into.
+        `only` is the one folder in it that is of interest. Raises OSError. Where a name cannot be the name of a file,
+        folders are listed when they are looked into.
         """
+        prefix = (self / only if only else self).key or None
         try:
             tree: _Tree = {}
-            for page in self._asked(lambda: obstore.list(self.bucket.store, self.key or None)):
+            for page in self._asked(lambda: obstore.list(self.bucket.store, prefix)):
                 for found in page:
                     *folders, name = found["path"][len(self.key) :].strip("/").split("/")
                     inner = tree
@@ -362,7 +365,7 @@ def _as_os_error(error: Exception, path: BucketPath) -> OSError:
 
 def _in_words(error: Exception) -> str:
     """What a client says, without its URLs: the status, the store's own word for it, how often it was tried."""
-    said = str(error).partition("Debug source")[0]
+    said = _COLOUR.sub("", str(error)).partition("Debug source")[0]
     status, code, retries = _STATUS.search(said), _CODE.search(said), _RETRIES.search(said)
     if _CREDENTIALS.search(said) and not code:
         return "there are no credentials in the environment that the store takes"

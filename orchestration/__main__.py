@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ingestion.home import Home
+from ingestion.storage import StorageError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,6 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
         if given.command == "mastery":
             return night.mastery(home, given.champion)
         return night.nightly(home, given.first, given.last)
+    except StorageError as error:
+        print(f"make {given.command}: {error}. What is published is as it was; run it again when that is mended")
+        return 1
     except Exception:
         # Whatever wrote last met it first, Dagster's history of runs as a rule, and says so in a page of its own.
         trouble = home.why_unwritable()

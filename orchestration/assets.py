@@ -108,7 +108,7 @@ def build_stream_asset(
         name = f"{stream.system}/{stream.name}"
         keys = context.partition_keys
         taken = DateRange(date.fromisoformat(keys[0]), date.fromisoformat(keys[-1]))
-        landing = discover(writer.home)
+        landing = discover(writer.home, system=stream.system)
         for line in not_read([w for w in landing.warnings if w.startswith(f"{stream.system}/")]):
             context.log.warning(line)
         own = stream.system, stream.name

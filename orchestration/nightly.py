@@ -24,6 +24,7 @@ from ingestion.lock import writer_lock
 from ingestion.memory import why_no_limit
 from ingestion.retention import delete_quarantined_text
 from ingestion.sources import SourcesError, load_sources
+from ingestion.storage import StorageError, lake_of, landing_of
 from mastery.store import Store
 from orchestration.assets import PUBLISHED_MARTS
 from orchestration.checks import MASTERY_MODEL, stream_key
@@ -342,15 +343,23 @@ def _row_in_short(row: Mapping[str, object]) -> str:
 
 
 def outlook_of(home: Home) -> Outlook | None:
-    """What lies in landing and lake: in an empty home, demo extracts. None where only other files lie; that is said."""
-    outlook = look(home)
+    """What lies in landing and lake: in an empty home, demo extracts.
+
+    None where only other files lie, and where a bucket cannot be reached; that is said.
+    """
+    try:
+        outlook = look(home)
+    except StorageError as error:
+        _say(str(error))
+        return None
     if outlook.landing or outlook.loads or load_sources(home).databases:  # whose first date may be to come
         return outlook
     if home.published.exists() or home.secret_key.exists():
-        _say(f"{home.lake} is empty, and this home is not: is a disk missing? No demo is written into it")
+        _say(f"{lake_of(home)} is empty, and this home is not: is a disk missing? No demo is written into it")
         return None
-    if holds_files(home.landing):
-        _say("\n".join([*not_read(outlook.warnings), f"no extract found in {home.landing}/ ({_LAYOUT})"]))
+    landing = landing_of(home)
+    if landing != home.landing or holds_files(home.landing):  # no demo is written into a bucket
+        _say("\n".join([*not_read(outlook.warnings), f"no extract found in {landing}/ ({_LAYOUT})"]))
         return None
     from ingestion.demo import generate  # its libraries are for the one time that it is needed
 

@@ -6,6 +6,7 @@ need a run (`planning`).
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -14,17 +15,25 @@ import dagster as dg
 from ingestion.extracts import FIRST_DATE, discover
 from ingestion.home import Home
 from ingestion.lake import Lake
+from ingestion.storage import StorageError
+
+_log = logging.getLogger("daybook")
 
 
 def build_extract_dates(home: Home) -> dg.DailyPartitionsDefinition:
     """Every day from the oldest in landing or lake up to today, and on to the newest in landing.
 
     Simulated data may run ahead of the clock. Where nothing lies yet, every day that can come is a partition: a server
-    that was started on an empty home can load what arrives.
+    that was started on an empty home can load what arrives. So it is where a bucket cannot be reached: a server that
+    starts just then is none the worse for it.
     """
     today = datetime.now(UTC).date()
-    landing = {extract.extract_date for extract in discover(home).extracts}
-    lake = {day for dates in Lake(home).active_loads().values() for day in dates}
+    try:
+        landing = {extract.extract_date for extract in discover(home).extracts}
+        lake = {day for dates in Lake(home).active_loads().values() for day in dates}
+    except StorageError as error:
+        _log.warning("%s; every day from %s on is a partition", error, FIRST_DATE)
+        landing, lake = set(), set()
     first, newest = min(landing | lake, default=FIRST_DATE), max(landing, default=today)
     return dg.DailyPartitionsDefinition(
         start_date=first.isoformat(), end_offset=1 + max(0, (max(newest, first) - today).days)

@@ -62,8 +62,8 @@ def look(home: Home, ask_databases: bool = True) -> Outlook:
     That may take long, so ticks do not ask: a tick has a minute.
     """
     found = discover(home)
-    in_doubt = [] if ask_databases else unsure(home)
-    news = pending(home, ask_databases=ask_databases)
+    in_doubt = [] if ask_databases else unsure(home, found)
+    news = pending(home, ask_databases=ask_databases, found=found)
     return Outlook(found.extracts, news, lake_loads(home), found.warnings, in_doubt)
 
 

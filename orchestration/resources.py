@@ -52,8 +52,9 @@ class SourcesResource(HomeResource):
 
     def told(self, system: str, stream: str) -> str:
         """Where a stream is read."""
-        source = self.sources.databases.get((system, stream))
-        return str(source or "files of the landing zone")
+        sources = self.sources
+        files = f"files of the landing zone {sources.landing}" if sources.landing else "files of the landing zone"
+        return str(sources.databases.get((system, stream)) or files)
 
 
 class Writer(HomeResource):

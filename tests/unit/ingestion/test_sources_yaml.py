@@ -9,7 +9,7 @@ import pytest
 
 from ingestion.__main__ import main
 from ingestion.home import Home
-from ingestion.sources import DatabaseSource, SourcesError, load_sources
+from ingestion.sources import BucketSource, DatabaseSource, Sources, SourcesError, load_sources
 
 WHOLE = """\
 study:
@@ -187,3 +187,64 @@ def test_a_command_says_it_before_anything_is_done(
     told(home, "stdy: {}")
     assert main(["status"]) == 2
     assert capsys.readouterr().err == 'sources.yaml:1: no system is called "stdy"; is "study" meant?\n'
+
+
+def test_landing_zone_and_lake_may_be_buckets(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.sources.write_text("""\
+landing: gs://extracts/daybook
+lake:
+  url: s3://${LAKE_BUCKET}/lake
+  options:
+    region: eu-central-1
+    endpoint: http://minio.example:9000
+    allow_http: true
+    access_key_id: ${LAKE_KEY_ID}
+    secret_access_key: ${LAKE_SECRET}
+  retries: 3
+""")
+    options = {
+        "aws_region": "eu-central-1",
+        "aws_endpoint": "http://minio.example:9000",
+        "allow_http": "true",
+        "aws_access_key_id": "${LAKE_KEY_ID}",
+        "aws_secret_access_key": "${LAKE_SECRET}",
+    }
+    lake = BucketSource("s3://${LAKE_BUCKET}/lake", tuple(options.items()), retries=3)
+    assert load_sources(home) == Sources({}, BucketSource("gs://extracts/daybook"), lake)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("landing: ftp://host/x\n", ["1: landing: the url must be s3://bucket, gs://bucket or az://container, with"]),
+        ("landing: /mnt/x\n", ["1: landing: the url must be"]),
+        ("\nlanding: s3://\n", ["2: landing: the url must be"]),
+        ("landing: s3://a//b\n", ["1: landing: the url must be"]),
+        ("landing: s3://a/it is\n", ["1: landing: a prefix is made of letters, digits and ._=-"]),
+        ("landing: s3://a/b/../c\n", ["1: landing: a prefix is made of"]),
+        ("lake: s3://key:SECRET@a/b\n", ["1: lake: a url has no credentials in it"]),
+        ("lake: az://a/b?sig=SECRET\n", ["1: lake: a url has no credentials in it"]),
+        ("lake: s3://$A/b${\n", ["1: lake: a variable in the url is written ${NAME}"]),
+        ("lake:\n  options: {}\n", ["1: lake: url is missing"]),
+        ("lake: [s3://a]\n", ["1: lake: url must be a text"]),
+        ("lake:\n  url: s3://a\n  retry: 1\n", ['3: lake: unknown option "retry"']),
+        ("lake:\n  url: s3://a\n  retries: -1\n", ["3: lake: retries must be 0 or more"]),
+        (
+            "lake:\n  url: s3://a\n  options:\n    secret_access_key: SECRET\n    regoin: x\n    region: [x]\n",
+            [
+                "4: lake: secret_access_key: a secret stands in the file; name an environment variable instead",
+                '5: lake: unknown option "regoin"; is "region" meant?',
+                "6: lake: region must be a text",
+            ],
+        ),
+        ("lake:\n  url: az://a\n  options: {region: x}\n", ['3: lake: unknown option "region"; known are account_key']),
+        ("landng: s3://a\n", ['1: no system is called "landng"; is "landing" meant?']),
+    ],
+)
+def test_what_is_wrong_with_a_bucket_is_told_with_its_line(text: str, expected: list[str], tmp_path: Path) -> None:
+    found = told(Home(tmp_path), text)
+    assert len(found) == len(expected)
+    for line, beginning in zip(found, expected, strict=True):
+        assert line.startswith(f"sources.yaml:{beginning}")
+        assert "SECRET" not in line

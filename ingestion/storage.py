@@ -75,7 +75,7 @@ class ObjectStat:
 
     st_size: int
     st_mtime_ns: int
-    etag: str | None  # another one, another content; None where the store gives none
+    etag: str | None  # another one, another version; without quotes; None where the store gives none
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class BucketPath:
                         inner[folder], inner = child, child
                     if not isinstance(inner.get(name), dict):
                         # A console marks a folder by an empty object.
-                        inner[name] = _stat(found) if found["size"] or "." in name else {}
+                        inner[name] = stat_of(found) if found["size"] or "." in name else {}
             return BucketPath(self.bucket, self.key, tree)
         except BadNameError:
             return self
@@ -194,7 +194,7 @@ class BucketPath:
         found = self._asked(lambda: [obstore.list_with_delimiter(self.bucket.store, self.key or None)])
         tree: _Tree = {}
         for listed in found:
-            tree |= {meta["path"].rpartition("/")[2]: _stat(meta) for meta in listed["objects"]}
+            tree |= {meta["path"].rpartition("/")[2]: stat_of(meta) for meta in listed["objects"]}
             tree |= dict.fromkeys(prefix.rstrip("/").rpartition("/")[2] for prefix in listed["common_prefixes"])
         return tree
 
@@ -212,7 +212,7 @@ class BucketPath:
         for page in self._pages():
             for found in page:
                 if fnmatch.fnmatchcase(found["path"].rpartition("/")[2], pattern):
-                    yield BucketPath(self.bucket, found["path"], _stat(found))
+                    yield BucketPath(self.bucket, found["path"], stat_of(found))
 
     def glob(self, pattern: str) -> Iterator[BucketPath]:
         """The objects in the folder itself, whose name matches. Raises OSError."""
@@ -226,7 +226,7 @@ class BucketPath:
     def stat(self) -> ObjectStat:
         """The object as it is now. Raises OSError."""
         try:
-            return _stat(self._ask(lambda: obstore.head(self.bucket.store, self.key)))
+            return stat_of(self._ask(lambda: obstore.head(self.bucket.store, self.key)))
         except FileNotFoundError:
             if any(True for _ in self._pages()):
                 raise IsADirectoryError(errno.EISDIR, "a directory where a file is expected", str(self)) from None
@@ -256,7 +256,7 @@ class BucketPath:
 
     def block(self, start: int, end: int, etag: str | None) -> memoryview:
         """Some bytes of the version that has the ETag. Raises OSError."""
-        options: Any = {"range": (start, end)} | ({"if_match": etag} if etag else {})
+        options: Any = {"range": (start, end)} | ({"if_match": f'"{etag}"'} if etag else {})
         block = memoryview(self._ask(lambda: obstore.get(self.bucket.store, self.key, options=options).bytes()))
         if len(block) != end - start:
             raise OSError(errno.EIO, f"the store sent {len(block):,} bytes of {end - start:,}", str(self))
@@ -338,10 +338,13 @@ class BadNameError(OSError):
     """Something is called as no file can be called."""
 
 
-def _stat(meta: Any) -> ObjectStat:
+def stat_of(meta: Any) -> ObjectStat:
+    """What the client says of an object."""
     at = meta["last_modified"]
     modified_ns = int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000
-    return ObjectStat(meta["size"], modified_ns, meta["e_tag"])
+    etag = meta["e_tag"]
+    # In a listing of Azure it stands without its quotes.
+    return ObjectStat(meta["size"], modified_ns, etag and etag.strip('"'))
 
 
 def _as_os_error(error: Exception, path: BucketPath) -> OSError:

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ingestion.home import Home
 from ingestion.lake import Lake, attach_lake
 from ingestion.load import Loader, load_extract, pending
 from ingestion.sources import BucketSource, SourcesError, load_sources
-from ingestion.storage import BLOCK, Bucket, BucketPath, StorageError, lake_of, landing_of
+from ingestion.storage import BLOCK, Bucket, BucketPath, ObjectStat, StorageError, lake_of, landing_of, stat_of
 from tests.object_store import BUCKET, KEY_ID, S3, SECRET, empty, s3_server
 
 DAY = "2025-01-02"
@@ -275,6 +276,14 @@ def test_an_object_that_changes_while_it_is_read_is_refused(home: Home, s3: S3) 
         s3.put(f"landing/{EVENTS}", content[::-1])
         with pytest.raises(OSError, match="changed while it was read"):
             opened.read()
+
+
+def test_an_etag_is_the_same_with_quotes_and_without() -> None:
+    """Azure lists them bare and answers with quotes: what was loaded was taken for changed, for ever."""
+    meta = {"last_modified": datetime(2025, 1, 2, 3, 4, 5, 678901, UTC), "size": 7}
+    listed, answered = (stat_of({**meta, "e_tag": etag}) for etag in ("0x8DC", '"0x8DC"'))
+    assert listed == answered == ObjectStat(7, 1735787045678901000, "0x8DC")
+    assert stat_of({**meta, "e_tag": None}).etag is None
 
 
 # Throttling

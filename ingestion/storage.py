@@ -215,8 +215,8 @@ class BucketPath:
                     yield BucketPath(self.bucket, found["path"], stat_of(found))
 
     def glob(self, pattern: str) -> Iterator[BucketPath]:
-        """The objects in the folder itself, whose name matches. Raises OSError."""
-        return (path for path in self.rglob(pattern) if path.parent == self)
+        """What is in the folder itself, and whose name matches. Raises OSError."""
+        return (path for path in self.iterdir() if fnmatch.fnmatchcase(path.name, pattern))
 
     def _pages(self) -> Iterator[Any]:
         return self._asked(lambda: (page for page in obstore.list(self.bucket.store, self.key or None) if page))

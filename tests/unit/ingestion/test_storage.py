@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from ingestion.erasure import erase, erased_subjects
 from ingestion.extracts import ExtractError, discover
 from ingestion.home import Home
 from ingestion.lake import Lake, attach_lake
+from ingestion.lake_on_spark import show_lake
 from ingestion.load import Loader, load_extract, pending
 from ingestion.sources import BucketSource, SourcesError, load_sources
 from ingestion.storage import BLOCK, Bucket, BucketPath, ObjectStat, StorageError, lake_of, landing_of, stat_of
@@ -369,6 +371,18 @@ def test_files_of_the_lake_are_fetched_once(home: Home, s3: S3) -> None:
     query(home, "from lake.raw.study_events")
     assert not [asked for asked in s3.asked("GET", ".parquet") if "_delta_log" not in asked.path]
     ledger.active_loads(home)
+
+
+def test_spark_is_shown_the_copies_or_the_bucket(home: Home, s3: S3) -> None:
+    s3.put(f"landing/{EVENTS}", ndjson(event(1), event(2)))
+    load_all(home)
+    shutil.rmtree(home.lake_copies)
+    shown = list(show_lake(home, "parquet", str(home.root)))
+    folder = home.spark / "lake" / "study_events"
+    assert any(f"location '{folder}'".replace("'s a", "\\'s a") in statement for statement in shown)
+    [link] = folder.rglob("*.parquet")
+    assert link.is_symlink() and pq.read_table(link.resolve()).num_rows == 2
+    assert any(f"from delta.`s3a://{BUCKET}/a/lake/raw/study_events`" in s for s in show_lake(home, "delta", "/there"))
 
 
 def test_a_file_of_the_lake_that_is_gone_is_named(home: Home, s3: S3) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pytest
+
 from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.load import load_extract
@@ -39,3 +41,18 @@ def test_they_go_on_to_the_newest_extract(tmp_path: Path) -> None:
 
 def test_where_nothing_lies_any_date_may_come(tmp_path: Path) -> None:
     assert date(2001, 1, 1) in DateRange.of(build_extract_dates(Home(tmp_path)))
+
+
+def test_a_server_starts_without_its_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No date is lost by it: every day that can come is a partition until the definitions load anew."""
+    home = Home(tmp_path)
+    options = "{endpoint: 'http://127.0.0.1:1', allow_http: true, skip_signature: true, region: us-east-1}"
+    home.sources.write_text(f"landing: {{url: s3://bucket/x, retries: 0, options: {options}}}")
+    monkeypatch.delenv("DAYBOOK_LANDING", raising=False)
+    dates = DateRange.of(build_extract_dates(home))
+    assert (dates.first, dates.last) == (date(2000, 1, 1), datetime.now(UTC).date())
+    assert caplog.messages == [
+        "s3://bucket/x: the store cannot be reached; every day from 2000-01-01 on is a partition"
+    ]

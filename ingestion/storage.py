@@ -238,7 +238,7 @@ class BucketPath:
             self.stat()
         except IsADirectoryError:
             return True
-        except FileNotFoundError:
+        except (FileNotFoundError, BadNameError):
             return False
         return True
 
@@ -288,13 +288,13 @@ class BucketPath:
     def _ask(self, request: Callable[[], _T]) -> _T:
         try:
             return request()
-        except (BaseError, OSError) as error:
+        except (BaseError, OSError, ValueError) as error:
             raise _as_os_error(error, self) from None
 
     def _asked(self, request: Callable[[], Iterable[_T]]) -> Iterator[_T]:
         try:
             yield from request()
-        except (BaseError, OSError) as error:
+        except (BaseError, OSError, ValueError) as error:
             raise _as_os_error(error, self) from None
 
 
@@ -335,7 +335,7 @@ def told(place: Location) -> Iterator[None]:
 
 
 class BadNameError(OSError):
-    """Something is called as no file can be called."""
+    """Something is called as no file of a landing zone can be called."""
 
 
 def stat_of(meta: Any) -> ObjectStat:
@@ -351,7 +351,7 @@ def _as_os_error(error: Exception, path: BucketPath) -> OSError:
     where = str(path)
     if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
         return FileNotFoundError(errno.ENOENT, "no such object", where)
-    if isinstance(error, InvalidPathError):
+    if isinstance(error, InvalidPathError | ValueError):
         name = _BAD_NAME.search(str(error))
         shown = f": {ascii(name[1])[:_LONGEST_NAME]}" if name else ""
         return BadNameError(errno.EINVAL, f"a name that cannot be a file's{shown}", where)

@@ -188,6 +188,14 @@ def test_a_name_that_is_none_costs_its_folder_alone(home: Home, put: Callable[[s
     ]
 
 
+def test_a_manifest_may_list_a_name_that_is_none(home: Home, put: Callable[[str, bytes], None]) -> None:
+    put(EVENTS, ndjson(event(1)))
+    put(f"study/{DAY}/manifest.json", manifest(**{"events.ndjson": (1, ndjson(event(1))), "odd\t": (0, b"")}))
+    [extract] = pending(home)
+    with pytest.raises(ExtractError, match=r"odd\\t: listed in manifest.json, but not there"):
+        load_extract(home, extract)
+
+
 def test_a_folder_under_the_name_of_a_file_is_refused(home: Home, put: Callable[[str, bytes], None]) -> None:
     put(f"study/{DAY}/events.parquet/part-0.parquet", b"")
     [extract] = pending(home)

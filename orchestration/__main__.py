@@ -51,7 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
     ui.add_argument("--host", default="127.0.0.1")
     ui.add_argument("--port", default=3000, type=int)
     given = parser.parse_args(arguments)
-    home = Home.from_env()
+    if given.command == "nightly" and given.first and given.last and given.first > given.last:
+        parser.error(f"--from {given.first} is later than --to {given.last}")
+    try:
+        return _run(Home.from_env(), given)
+    except StorageError as error:
+        print(f"make {given.command}: {error}. What is published is as it was; run it again when that is mended")
+        return 1
+
+
+def _run(home: Home, given: argparse.Namespace) -> int:
     if given.command == "ui":
         _ui(home, given.host, given.port)
 
@@ -66,8 +75,6 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # what is printed may go to head, or to less
         return show_trace(home, given.number, dict(given.key), as_csv=given.csv)
 
-    if given.command == "nightly" and given.first and given.last and given.first > given.last:
-        parser.error(f"--from {given.first} is later than --to {given.last}")
     from orchestration import nightly as night  # Dagster takes seconds to import: not for a wrong argument
 
     try:
@@ -76,9 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
         if given.command == "mastery":
             return night.mastery(home, given.champion)
         return night.nightly(home, given.first, given.last)
-    except StorageError as error:
-        print(f"make {given.command}: {error}. What is published is as it was; run it again when that is mended")
-        return 1
+    except StorageError:
+        raise
     except Exception:
         # Whatever wrote last met it first, Dagster's history of runs as a rule, and says so in a page of its own.
         trouble = home.why_unwritable()

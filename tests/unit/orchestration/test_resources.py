@@ -6,10 +6,11 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from orchestration.resources import Alert, AlertResource, Progress, dbt_executable
+from orchestration.resources import Alert, AlertResource, Progress, SourcesResource, dbt_executable
 
 ALERT = Alert("Daybook: load failed", "study/2026-03-10/events.ndjson.gz: cut off", "run-1")
 
@@ -69,3 +70,12 @@ def test_the_dbt_command_says_its_version_at_once() -> None:
         [dbt_executable(), "--version"], capture_output=True, text=True, check=True, timeout=10
     ).stdout
     assert "installed: 1.11." in told
+
+
+def test_a_stream_is_told_where_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("DAYBOOK_LANDING", "DAYBOOK_SOURCES"):
+        monkeypatch.delenv(variable, raising=False)
+    sources = SourcesResource(root=str(tmp_path))
+    assert sources.told("study", "events") == "files of the landing zone"
+    (tmp_path / "sources.yaml").write_text("landing: s3://${BUCKET}/landing\n")
+    assert sources.told("study", "events") == "files of the landing zone s3://${BUCKET}/landing"

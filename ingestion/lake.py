@@ -141,6 +141,19 @@ _DELTA_TYPES: dict[str, PrimitiveType | ArrayType] = {
 
 
 @dataclass(frozen=True)
+class _KnownFiles:
+    """The active files of a table in a bucket as of an entry of its log: true as long as that is the newest one."""
+
+    before: str  # a name that comes before the entry's, and behind all that are older
+    entry: tuple[str, str | None]  # its name and ETag
+    files: list[str]
+
+
+# To read a log takes a dozen requests, to ask for its newest entry one; and who looks at a lake looks several times.
+_known_files: dict[BucketPath, _KnownFiles] = {}
+
+
+@dataclass(frozen=True)
 class Table:
     """One Delta table: its folder, its columns, and those that it is partitioned by."""
 
@@ -150,9 +163,21 @@ class Table:
     copies: Path | None = None  # of a table in a bucket, the folder of its copies on the disk
 
     def files(self) -> list[str]:
-        """The active files, relative to the table's folder, in order."""
-        delta = self._open()
-        return [] if delta is None else _paths(delta)
+        """The active files, relative to the table's folder, in order. Raises StorageError."""
+        if isinstance(self.root, Path):
+            delta = self._open()
+            return [] if delta is None else _paths(delta)
+        with told(self.root):
+            log = self.root / "_delta_log"
+            known = _known_files.get(self.root)
+            if known is None or known.entry != log.newest_after(known.before):
+                delta = self._open()
+                if delta is None:
+                    return []
+                version = f"{delta.version():020}"
+                known = _KnownFiles(version, (f"{version}.json", (log / f"{version}.json").stat().etag), _paths(delta))
+                _known_files[self.root] = known
+            return list(known.files)
 
     def stored_columns(self) -> set[str]:
         """The columns of the table as it lies: without those that the contract gained since its last commit."""

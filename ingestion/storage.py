@@ -218,6 +218,13 @@ class BucketPath:
         """What is in the folder itself, and whose name matches. Raises OSError."""
         return (path for path in self.iterdir() if fnmatch.fnmatchcase(path.name, pattern))
 
+    def newest_after(self, name: str) -> tuple[str, str | None] | None:
+        """The last of the JSON objects in the folder whose names come after one, and its ETag. Raises OSError."""
+        pages = self._asked(lambda: obstore.list(self.bucket.store, self.key, offset=f"{self.key}/{name}"))
+        found = (BucketPath(self.bucket, meta["path"], stat_of(meta)) for page in pages for meta in page)
+        newest = max((path for path in found if path.name.endswith(".json") and path.name > name), default=None)
+        return (newest.name, newest.listed.etag) if newest and isinstance(newest.listed, ObjectStat) else None
+
     def _pages(self) -> Iterator[Any]:
         return self._asked(lambda: (page for page in obstore.list(self.bucket.store, self.key or None) if page))
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from ingestion import ledger
 from ingestion.erasure import erase, erased_subjects
 from ingestion.extracts import ExtractError, discover
 from ingestion.home import Home
-from ingestion.lake import Lake, attach_lake
+from ingestion.lake import Lake, attach_lake, find_stream
 from ingestion.lake_on_spark import show_lake
 from ingestion.load import Loader, load_extract, pending
 from ingestion.sources import BucketSource, SourcesError, load_sources
@@ -379,6 +380,29 @@ def test_files_of_the_lake_are_fetched_once(home: Home, s3: S3) -> None:
     query(home, "from lake.raw.study_events")
     assert not [asked for asked in s3.asked("GET", ".parquet") if "_delta_log" not in asked.path]
     ledger.active_loads(home)
+
+
+def test_a_log_that_is_as_it_was_is_not_read_again(home: Home, s3: S3) -> None:
+    """And one that is not is: another process may have written it, or another table lies there now."""
+    s3.put(f"landing/{EVENTS}", ndjson(event(1)))
+    load_all(home)
+    table = Lake(home).raw(find_stream("study", "events"))
+    [before] = table.files()
+    s3.requests.clear()
+    assert table.files() == [before]
+    assert len(s3.requests) == 1
+    other = "from ingestion.load import *; [load_extract(home, e) for home in [Home.from_env()] for e in pending(home)]"
+    s3.put("landing/study/2025-01-03/events.ndjson", ndjson(event(2)))
+    environment = {**os.environ, "DAYBOOK_HOME": str(home.root)}
+    subprocess.run([sys.executable, "-c", other], env=environment, check=True)
+    assert len(table.files()) == 2
+    empty(s3)
+    assert table.files() == []
+    shutil.rmtree(home.work)
+    s3.put(f"landing/{EVENTS}", ndjson(event(1)))
+    s3.put("landing/study/2025-01-03/events.ndjson", ndjson(event(2)))
+    load_all(home)
+    assert len(table.files()) == 2 and before not in table.files()
 
 
 def test_spark_is_shown_the_copies_or_the_bucket(home: Home, s3: S3) -> None:

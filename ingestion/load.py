@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from threading import Semaphore
 from types import TracebackType
 from typing import Self
 
@@ -213,6 +214,7 @@ class Loader:
             self._engines = stack.enter_context(ExitStack())
             self._engine = self._new_engine()
             self._judges = stack.enter_context(ThreadPoolExecutor(self._cores))
+            self._room = Semaphore(self._cores + 1)  # what waits to be judged takes memory, whatever extract it is of
             self._readers = stack.enter_context(ThreadPoolExecutor(self._cores + 1))
             self._held = stack.pop_all()
         return self
@@ -376,9 +378,11 @@ class Loader:
         begun: deque[Future[Judged]] = deque()
         try:
             for documents in pieces:
-                if len(begun) > self._cores:  # what waits takes memory
-                    yield begun.popleft().result()
+                self._room.acquire()
                 begun.append(self._judges.submit(self._judge_documents, desk, extract, documents))
+                begun[-1].add_done_callback(lambda _: self._room.release())
+                while begun and begun[0].done():
+                    yield begun.popleft().result()
             while begun:
                 yield begun.popleft().result()
         finally:

@@ -12,11 +12,11 @@ import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from threading import Semaphore
+from threading import Event, Semaphore
 from types import TracebackType
 from typing import Self
 
@@ -164,6 +164,7 @@ class _Desk:
 
     engine: duckdb.DuckDBPyConnection
     schema: str
+    unwanted: Event = field(default_factory=Event, compare=False)  # set when nobody waits for the extract any more
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for one thread, to be closed."""
@@ -177,8 +178,9 @@ class _Desk:
             con.execute(f"drop schema if exists {self.schema} cascade; create schema {self.schema}")
 
     def leave(self) -> None:
-        """Drop all of it."""
-        with self.engine.cursor() as con:
+        """Drop all of it, and read no further."""
+        self.unwanted.set()
+        with suppress(duckdb.Error), self.engine.cursor() as con:  # an engine that is broken has nothing left
             con.execute(f"drop schema if exists {self.schema} cascade")
 
 
@@ -244,16 +246,19 @@ class Loader:
         try:
             for extract in extracts:
                 if len(begun) > self._cores:
-                    yield begun[0].extract, self._finish(begun.popleft())
+                    outcome = self._finish(begun[0])
+                    yield begun.popleft().extract, outcome
                 desk = self._new_desk(find_stream(extract.system, extract.stream))
                 begun.append(_Begun(extract, desk, self._readers.submit(self._judge, desk, extract, progress)))
             while begun:
-                yield begun[0].extract, self._finish(begun.popleft())
+                outcome = self._finish(begun[0])
+                yield begun.popleft().extract, outcome
         finally:
-            for unwanted in begun:
-                if not unwanted.judged.cancel():
-                    wait([unwanted.judged])
-                unwanted.desk.leave()
+            for left in begun:
+                left.desk.unwanted.set()
+            wait([left.judged for left in begun if not left.judged.cancel()])
+            for left in begun:
+                left.desk.leave()
 
     def _new_engine(self) -> duckdb.DuckDBPyConnection:
         """An engine that spills into a folder of its own what it cannot hold."""
@@ -284,8 +289,7 @@ class Loader:
         except Exception as error:
             failed = error if isinstance(error, ExtractError) else _unforeseen(str(extract), error)
         finally:
-            with suppress(duckdb.Error):  # of an engine that is broken
-                begun.desk.leave()
+            begun.desk.leave()
         load_id = ledger.new_load_id(now)
         note = FailedLoad(load_id, extract.system, extract.stream, extract.extract_date, now, str(failed))
         with duckdb.connect() as con:
@@ -378,6 +382,8 @@ class Loader:
         begun: deque[Future[Judged]] = deque()
         try:
             for documents in pieces:
+                if desk.unwanted.is_set():
+                    raise CancelledError
                 self._room.acquire()
                 begun.append(self._judges.submit(self._judge_documents, desk, extract, documents))
                 begun[-1].add_done_callback(lambda _: self._room.release())

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -395,6 +396,30 @@ def test_a_caller_that_stops_halfway_leaves_a_loader_that_goes_on(home: Home, pu
         assert len(ledger.active_loads(home)) == 1
         assert len([*loader.load_all(pending(home))]) == 7
     assert pending(home) == []
+
+
+def test_what_nobody_waits_for_is_read_no_further(home: Home, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C during a large extract waited for its last row."""
+    put("study/2025-01-01/events.ndjson", ndjson(event(1)))
+    put(EVENTS, ndjson(*(event(n) for n in range(700))))
+    monkeypatch.setattr("ingestion.readers._PIECE_ROWS", 7)
+    judged: list[int] = []
+    judge = loading.judge
+
+    def slow_judge(*arguments: Any) -> Any:
+        judged.append(1)
+        time.sleep(0.05)
+        return judge(*arguments)
+
+    monkeypatch.setattr(loading, "judge", slow_judge)
+    with Loader(home, cores=1) as loader:
+        outcomes = loader.load_all(pending(home))
+        next(outcomes)
+        outcomes.close()
+        assert len(judged) < 50  # of 101 pieces
+        monkeypatch.setattr(loading, "judge", judge)
+        [(_, load)] = loader.load_all(pending(home))
+    assert isinstance(load, Load) and load.rows_accepted == 700
 
 
 # --- crashes ---

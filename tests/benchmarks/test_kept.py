@@ -62,8 +62,8 @@ def test_nights_that_were_cut_off_go_on_with_the_dates_that_are_left(
     monkeypatch.setattr(measurements, "nightly", nightly)
     monkeypatch.setattr(measurements, "_baseline", lambda *_: Cost(1.0, 1.0, 1))
     with pytest.raises(KeyboardInterrupt):
-        measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once)
-    _, measured = measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once)
+        list(measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once))
+    measured = list(measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once))
     assert [point.history for point in measured] == [600, 1500]
     # 2 of history, a night cut off; that one again, a night; up to 5 of history, a night: each date once, in order.
     dates = [f"{day:02d}" for day in range(5, 12)]

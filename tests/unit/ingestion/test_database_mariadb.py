@@ -428,7 +428,7 @@ def test_a_server_that_is_down_for_a_moment_is_waited_for(
     again = threading.Timer(0.5, running.start)
     again.start()
     try:
-        with Loader(home, engines=1) as loader:
+        with Loader(home, cores=1) as loader:
             assert [outcome.rows_read for _, outcome in loader.load_all(waiting) if isinstance(outcome, Load)] == [1, 0]
     finally:
         again.join()

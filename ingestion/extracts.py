@@ -175,7 +175,7 @@ class _DateFolder:
 def _date_folders(landing: Location, only: str | None, systems: Collection[str]) -> Iterator[_DateFolder | str]:
     """The folders of dates, and between them why other things are passed over."""
     warnings: list[str] = []
-    for system in _listed(landing, warnings, landing):
+    for system in _systems(landing, only, systems, warnings):
         if only not in (None, system.name):
             continue
         if system.name not in systems or not _is_folder(system):
@@ -184,6 +184,8 @@ def _date_folders(landing: Location, only: str | None, systems: Collection[str])
         if _is_outside(system, landing):
             yield f"{_relative(system, landing)}: {_LINK_OUT}; ignored"
             continue
+        if isinstance(system, BucketPath) and system.listed is None:
+            system = system.with_all()  # only what shares a folder with an odd name is listed folder by folder
         for folder in _listed(system, warnings, landing):
             day = _date_of(folder)
             if day is None:
@@ -198,6 +200,17 @@ def _date_folders(landing: Location, only: str | None, systems: Collection[str])
         yield from warnings
         warnings.clear()
     yield from warnings
+
+
+def _systems(landing: Location, only: str | None, systems: Collection[str], warnings: list[str]) -> list[Any]:
+    """What lies in the landing zone itself. Raises OSError where a bucket cannot be listed."""
+    try:
+        return _listed(landing, warnings, landing)
+    except BadNameError as error:
+        # Nothing tells what else lies beside such a name, so what is known to lie there is asked for.
+        if only is None:
+            warnings.append(f"{_printable(landing.name)}: {error.strerror}; ignored")
+        return [folder for name in sorted(systems) if only in (None, name) and (folder := landing / name).is_dir()]
 
 
 def ended_dates(source: DatabaseSource, now: datetime) -> list[date]:
@@ -476,13 +489,18 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _listed(folder: Location, warnings: list[str], landing: Location) -> list[Any]:
+    """What lies in a folder, in order. What cannot be looked into is warned of.
+
+    Raises OSError where a bucket cannot be listed, and where a name in a folder hides all else, but for one of a date:
+    more than that may not be taken for gone.
+    """
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:
         return []
     except OSError as error:
-        if isinstance(folder, BucketPath) and not isinstance(error, BadNameError):
-            raise  # the store has failed, and not what lies in it
+        if isinstance(folder, BucketPath) and not (isinstance(error, BadNameError) and _depth(folder, landing) == 2):
+            raise
         warnings.append(f"{_relative(folder, landing)}: {error.strerror}; ignored")
         return []
 
@@ -505,6 +523,10 @@ def _date_of(folder: Location) -> date | None:
 
 def _relative(path: Location, landing: Location) -> str:
     return _printable(path.relative_to(landing).as_posix())  # type: ignore[arg-type]
+
+
+def _depth(path: Location, landing: Location) -> int:
+    return len(path.relative_to(landing).parts)  # type: ignore[arg-type]
 
 
 def _place(path: Location) -> str:

@@ -165,7 +165,7 @@ class BucketPath:
         """This folder, with all that is in it at any depth, listed now: page after page, a thousand names in each.
 
         `only` is the one folder in it that is of interest. Raises OSError. Where a name cannot be the name of a file,
-        folders are listed when they are looked into.
+        the client gives up on the whole listing: then folders are listed when they are looked into.
         """
         prefix = (self / only if only else self).key or None
         try:
@@ -178,9 +178,8 @@ class BucketPath:
                         child = inner.get(folder)
                         child = child if isinstance(child, dict) else {}
                         inner[folder], inner = child, child
-                    if not isinstance(inner.get(name), dict):
-                        # A console marks a folder by an empty object.
-                        inner[name] = stat_of(found) if found["size"] or "." in name else {}
+                    if name and not isinstance(inner.get(name), dict):  # without a name: what marks this folder itself
+                        inner[name] = _file_or_folder(found)
             return BucketPath(self.bucket, self.key, tree)
         except BadNameError:
             return self
@@ -194,7 +193,8 @@ class BucketPath:
         found = self._asked(lambda: [obstore.list_with_delimiter(self.bucket.store, self.key or None)])
         tree: _Tree = {}
         for listed in found:
-            tree |= {meta["path"].rpartition("/")[2]: stat_of(meta) for meta in listed["objects"]}
+            inside = (meta for meta in listed["objects"] if meta["path"] != self.key)  # that one marks the folder itself
+            tree |= {meta["path"].rpartition("/")[2]: _file_or_folder(meta) for meta in inside}
             tree |= dict.fromkeys(prefix.rstrip("/").rpartition("/")[2] for prefix in listed["common_prefixes"])
         return tree
 
@@ -352,6 +352,11 @@ def stat_of(meta: Any) -> ObjectStat:
     etag = meta["e_tag"]
     # In a listing of Azure it stands without its quotes.
     return ObjectStat(meta["size"], modified_ns, etag and etag.strip('"'))
+
+
+def _file_or_folder(meta: Any) -> ObjectStat | _Tree:
+    """What a listing knows of an object; a console marks a folder by an empty one."""
+    return stat_of(meta) if meta["size"] or "." in meta["path"].rpartition("/")[2] else {}
 
 
 def _as_os_error(error: Exception, path: BucketPath) -> OSError:

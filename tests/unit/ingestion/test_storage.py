@@ -189,6 +189,47 @@ def test_a_name_that_is_none_costs_its_folder_alone(home: Home, put: Callable[[s
     ]
 
 
+def test_a_name_that_is_none_beside_the_systems_costs_itself_alone(home: Home, put: Callable[[str, bytes], None]) -> None:
+    put(EVENTS, ndjson(event(1)))
+    put("/textbook/2025-01-02/events.ndjson", b"{}")
+    put("recommendation/2025-01-03/events.ndjson", b"{}")
+    put("recommendation/2025-01-04//events.ndjson", b"{}")
+    found = discover(home)
+    read = ["study/2025-01-02/events", "recommendation/2025-01-03/events"]
+    assert [str(extract) for extract in found.extracts] == read
+    beside, below = (
+        "landing: a name that cannot be a file's: 'landing//'; ignored",
+        "recommendation/2025-01-04: a name that cannot be a file's: 'landing/recommendation/2025-01-04//'; ignored",
+    )
+    assert sorted(found.warnings) == [beside, below]
+    alone = discover(home, system="recommendation")
+    assert [str(extract) for extract in alone.extracts] == read[1:]
+    assert alone.warnings == [below]
+
+
+def test_a_name_that_hides_the_dates_of_a_system_is_an_error(
+    home: Home, put: Callable[[str, bytes], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They may not be taken for gone, and published without."""
+    monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
+    put(EVENTS, ndjson(event(1)))
+    put("study//events.ndjson", ndjson(event(2)))
+    assert cli.main(["load"]) == 1
+    told = f"{LANDING}: a name that cannot be a file's: 'landing/study//'\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("odd", [[], ["study/2025-01-03//events.ndjson"]])
+def test_what_marks_a_folder_is_not_warned_of(odd: list[str], home: Home, put: Callable[[str, bytes], None]) -> None:
+    """Whether the landing zone is listed at once, or folder by folder."""
+    for name in ("", "study/", f"study/{DAY}/", "study/2025-01-05", *odd):
+        put(name, b"")
+    put(EVENTS, ndjson(event(1)))
+    found = discover(home)
+    assert [str(extract) for extract in found.extracts] == [f"study/{DAY}/events"]
+    assert len(found.warnings) == len(odd)
+
+
 def test_a_manifest_may_list_a_name_that_is_none(home: Home, put: Callable[[str, bytes], None]) -> None:
     put(EVENTS, ndjson(event(1)))
     put(f"study/{DAY}/manifest.json", manifest(**{"events.ndjson": (1, ndjson(event(1))), "odd\t": (0, b"")}))

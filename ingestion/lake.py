@@ -20,7 +20,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path, PurePosixPath
 
 import duckdb
@@ -33,7 +33,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from ingestion.contract import REASONS, Stream, load_contracts, raw_columns
 from ingestion.home import Home
 from ingestion.sql import file_name, identifier, quoted
-from ingestion.storage import BucketPath, Location, at_once, lake_of, told
+from ingestion.storage import BucketPath, Location, ObjectStat, at_once, lake_of, told
 
 Columns = tuple[tuple[str, str], ...]  # (name, DuckDB type)
 
@@ -126,6 +126,9 @@ _LOADER_COLUMNS: Columns = (("load_id", "VARCHAR"), ("extract_date", "DATE"))
 
 # Each load opens its tables anew: that costs half with few log entries to read since the last checkpoint.
 _CONFIGURATION: dict[str, str | None] = {"delta.checkpointInterval": "10"}
+
+# Longer than any load takes from its first file to its commit.
+_LONGEST_LOAD = timedelta(days=1)
 
 _DELTA_TYPES: dict[str, PrimitiveType | ArrayType] = {
     "VARCHAR": PrimitiveType("string"),
@@ -249,7 +252,8 @@ class Table:
         Returns how many files it holds then.
 
         Files in its folder that were not active until now are what killed loads and earlier commits left behind: they
-        are deleted. Those that become inactive now stay on disk, for readers that have them open.
+        are deleted, but in a bucket only the old ones: another home may be about to commit a new one. Those that become
+        inactive now stay where they are, for readers that have them open.
         """
         inside = self.folder(partition)
         with told(self.root):
@@ -266,11 +270,16 @@ class Table:
             if add or remove:
                 delta.create_write_transaction([*add, *remove], "append", self._schema(delta))
             for root in {self.root, self.disk}:
-                _sweep(root, (root / inside).glob("*.parquet"), {*before, *(action.path for action in add)})
+                left = (path for path in (root / inside).glob("*.parquet") if not _may_be_committed(path))
+                _sweep(root, left, {*before, *(action.path for action in add)})
         return len(before) - len(remove) + len(add)
 
     def vacuum(self) -> None:
-        """Delete every file that is not active. Whoever reads without the writer lock may be reading one of them."""
+        """Delete every file that is not active, at once: this is how personal data goes.
+
+        Whoever reads without the writer lock may be reading one of them, and another home that writes to the same
+        bucket may be about to commit one.
+        """
         active = {*self.files()}
         with told(self.root):
             for root in {self.root, self.disk}:
@@ -535,6 +544,16 @@ def _files_below(root: Location) -> Iterator[Location]:
 
 def _relative(path: Location, root: Location) -> str:
     return path.relative_to(root).as_posix()  # type: ignore[arg-type]
+
+
+def _may_be_committed(path: Location) -> bool:
+    """Whether an object is so new that another home may be loading it. On the disk, the writer lock says that none is.
+
+    By the clock of the store, which is not so wrong that it would matter.
+    """
+    if not isinstance(path, BucketPath) or not isinstance(path.listed, ObjectStat):
+        return False
+    return path.listed.st_mtime_ns > time.time_ns() - _LONGEST_LOAD.total_seconds() * 1e9
 
 
 def _sweep(root: Location, paths: Iterable[Location], keep: set[str]) -> None:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -470,15 +470,40 @@ def test_a_file_of_the_lake_that_is_gone_is_named(home: Home, s3: S3) -> None:
     assert not [*home.lake_copies.rglob("*.part")]
 
 
-def test_replaced_files_leave_bucket_and_disk(home: Home, s3: S3) -> None:
-    """As from a folder: with the commit after the one that replaced them."""
-    for n in range(3):
-        s3.put(f"landing/{EVENTS}", ndjson(*(event(m) for m in range(n + 1))))
+def test_replaced_files_leave_bucket_and_disk(home: Home, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk with the commit after the one that replaced them, as a folder; the bucket when they are a day old."""
+
+    def load(events: int) -> tuple[set[str], set[str]]:
+        s3.put(f"landing/{EVENTS}", ndjson(*(event(n) for n in range(events))))
         load_all(home)
-    lie = {key.removeprefix("a/lake/") for key in s3.keys("a/lake/raw/study_events/extract_date")}
-    assert len(lie) == 2  # the active one, and the one before: somebody may be reading it
-    copies = home.lake_copies
-    assert {p.relative_to(copies).as_posix() for p in (copies / "raw").rglob("*.parquet")} == lie
+        lie = {key.removeprefix("a/lake/") for key in s3.keys("a/lake/raw/study_events/extract_date")}
+        copies = home.lake_copies
+        return lie, {path.relative_to(copies).as_posix() for path in (copies / "raw").rglob("*.parquet")}
+
+    load(1)
+    load(2)
+    lie, copied = load(3)
+    assert (len(lie), len(copied)) == (3, 2)  # the active one, and the one before: somebody may be reading it
+    monkeypatch.setattr("ingestion.lake._LONGEST_LOAD", timedelta(days=-1))
+    lie, copied = load(4)
+    assert len(lie) == 2 and lie == copied
+
+
+def test_what_another_home_is_about_to_commit_is_left_alone(home: Home, s3: S3, tmp_path: Path) -> None:
+    """Its file is uploaded, and not in the log yet, when a commit to the same table sweeps."""
+    s3.put(f"landing/{EVENTS}", ndjson(event(1)))
+    load_all(home)
+    other, ledger_columns = Home(tmp_path / "other"), Lake(home).ledger.columns
+    configure(other, landing=LANDING, lake=LAKE)
+    theirs = Lake(other).ledger
+    with duckdb.connect() as con:
+        row = ", ".join(f"null::{type_} as {name}" for name, type_ in ledger_columns)
+        written = theirs.write(con, {}, "theirs", f"select {row}", 1)
+    s3.put("landing/study/2025-01-03/events.ndjson", ndjson(event(2)))
+    load_all(home)
+    theirs.commit({}, [written], keep=lambda path: True)
+    shutil.rmtree(other.lake_copies)
+    assert len(Lake(other).ledger_files()) == 3
 
 
 def test_commits_that_meet_do_not_lose_each_other(home: Home, s3: S3) -> None:

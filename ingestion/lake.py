@@ -26,14 +26,14 @@ from pathlib import Path, PurePosixPath
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
 
 from ingestion.contract import REASONS, Stream, load_contracts, raw_columns
 from ingestion.home import Home
 from ingestion.sql import file_name, identifier, quoted
-from ingestion.storage import BucketPath, Location, ObjectStat, at_once, lake_of, told
+from ingestion.storage import BucketPath, Location, ObjectStat, StorageError, at_once, lake_of, told
 
 Columns = tuple[tuple[str, str], ...]  # (name, DuckDB type)
 
@@ -268,11 +268,28 @@ class Table:
                 if not keep(path)
             ]
             if add or remove:
-                delta.create_write_transaction([*add, *remove], "append", self._schema(delta))
+                self._write_log(delta, add, remove)
             for root in {self.root, self.disk}:
                 left = (path for path in (root / inside).glob("*.parquet") if not _may_be_committed(path))
                 _sweep(root, left, {*before, *(action.path for action in add)})
         return len(before) - len(remove) + len(add)
+
+    def _write_log(self, delta: DeltaTable, add: list[AddAction], remove: list[RemoveAction]) -> None:
+        """Write one entry of the log. Raises StorageError where another commit came first."""
+        try:
+            delta.create_write_transaction([*add, *remove], "append", self._schema(delta))
+        except (DeltaError, OSError) as error:
+            if isinstance(self.root, Path):
+                raise
+            # A store may do what it is asked, and fail to say so: the second try then meets the entry of the first.
+            now = self._open()
+            active = {*_paths(now)} if now else set()
+            if active.issuperset(action.path for action in add) and active.isdisjoint(a.path for a in remove):
+                return
+            if isinstance(error, CommitFailedError) and "concurrent" in str(error):
+                told = "another commit came first; is another home writing this lake? Nothing was changed"
+                raise StorageError(f"{self.root}: {told}") from None
+            raise
 
     def vacuum(self) -> None:
         """Delete every file that is not active, at once: this is how personal data goes.

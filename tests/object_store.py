@@ -40,6 +40,7 @@ class S3:
     port: int
     requests: list[Request] = field(default_factory=list)
     _refused: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _lost: dict[str, int] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> str:
@@ -81,6 +82,10 @@ class S3:
         """Refuse so many requests, from now on, whose path or query holds the text."""
         self._refused[part] = times, status
 
+    def lose_answers(self, part: str, times: int) -> None:
+        """Do what is asked, and answer with an error: so many times, where a PUT's path holds the text."""
+        self._lost[part] = times
+
     def asked(self, method: str, part: str = "") -> list[Request]:
         """The requests of a method whose path or query holds a text."""
         return [found for found in self.requests if found.method == method and part in f"{found.path}?{found.query}"]
@@ -95,6 +100,12 @@ class S3:
                     self._refused[part] = times - 1, status
                     start(status, [("Content-Type", "application/xml")])
                     return [b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"]
+            for part, times in self._lost.items():
+                if times > 0 and asked.method == "PUT" and part in asked.path:
+                    self._lost[part] = times - 1
+                    list(moto(environ, lambda *_: None))
+                    start("500 Internal Server Error", [("Content-Type", "application/xml")])
+                    return [b"<Error><Code>InternalError</Code></Error>"]
             return moto(environ, start)
 
         return answer
@@ -119,8 +130,9 @@ def s3_server() -> Iterator[S3]:
 
 
 def empty(server: S3) -> None:
-    """Throw away what lies in the bucket, and forget what was asked and what is to be refused."""
+    """Throw away what lies in the bucket, and forget what was asked, and what is to be refused or lost."""
     server._refused.clear()
+    server._lost.clear()
     urllib.request.urlopen(urllib.request.Request(f"{server.endpoint}/moto-api/reset", method="POST")).close()
     region = {"LocationConstraint": "eu-central-1"}
     server.client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)

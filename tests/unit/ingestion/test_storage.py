@@ -514,6 +514,35 @@ def test_commits_that_meet_do_not_lose_each_other(home: Home, s3: S3) -> None:
     assert written and all(asked.headers.get("HTTP_IF_NONE_MATCH") == "*" for asked in written if ".json" in asked.path)
 
 
+@pytest.mark.parametrize("table", ["raw/study_events", "quarantine", "ledger"])
+def test_a_commit_whose_answer_was_lost_is_done(table: str, home: Home, s3: S3) -> None:
+    """The store wrote the entry and answered 500; the client's second try is refused, for the entry is there."""
+    s3.put(f"landing/{EVENTS}", ndjson(event(1), "{torn"))
+    load_all(home)
+    s3.put(f"landing/{EVENTS}", ndjson(event(1), event(2), "{torn"))
+    s3.lose_answers(f"a/lake/{table}/_delta_log", 1)
+    [load] = load_all(home)
+    assert ledger.active_loads(home) == {load.key: load}
+    assert ledger.failed_loads(home) == [] and ledger.verify(home) == []
+
+
+def test_a_commit_that_another_one_came_before_fails(home: Home, s3: S3) -> None:
+    s3.put(f"landing/{EVENTS}", ndjson(event(1)))
+    load_all(home)
+    table, partition = Lake(home).raw(find_stream("study", "events")), {"extract_date": DAY}
+    with duckdb.connect() as con:
+        written = [table.write(con, partition, name, table.rows_like([]), 0) for name in ("first", "second")]
+
+    def meanwhile(path: str) -> bool:
+        table.commit(partition, [written[0]], keep=lambda path: False)
+        return False
+
+    told = f"^s3://{BUCKET}/a/lake/raw/study_events: another commit came first; "
+    with pytest.raises(StorageError, match=told):
+        table.commit(partition, [written[1]], keep=meanwhile)
+    assert [Path(path).stem for path in table.files()] == ["first"]
+
+
 def test_an_erased_person_leaves_bucket_and_copies(home: Home, s3: S3) -> None:
     s3.put(f"landing/{EVENTS}", ndjson(event(1), event(2, user=1), event(3, user=1, event_type="unheard")))
     load_all(home)

@@ -149,7 +149,7 @@ class _KnownFiles:
 
     before: str  # a name that comes before the entry's, and behind all that are older
     entry: tuple[str, str | None]  # its name and ETag
-    files: list[str]
+    files: dict[str, int]  # their sizes, in order of the names
 
 
 # To read a log takes a dozen requests, to ask for its newest entry one; and who looks at a lake looks several times.
@@ -178,7 +178,8 @@ class Table:
                 if delta is None:
                     return []
                 version = f"{delta.version():020}"
-                known = _KnownFiles(version, (f"{version}.json", (log / f"{version}.json").stat().etag), _paths(delta))
+                entry = (f"{version}.json", (log / f"{version}.json").stat().etag)
+                known = _KnownFiles(version, entry, _sizes(delta))
                 _known_files[self.root] = known
             return list(known.files)
 
@@ -200,11 +201,16 @@ class Table:
         return self.copies
 
     def fetch(self, files: Iterable[str]) -> list[Path]:
-        """Some of the table's files on the disk. Those of a bucket are copied once. Raises StorageError."""
+        """Some of the table's files on the disk. Those of a bucket are copied once. Raises StorageError.
+
+        A copy that has not the size that the log says was cut short, by a crash or a full disk, and is made again.
+        """
         paths = {file: self.disk / file for file in files}
         if not isinstance(self.root, Path):
             root = self.root
-            missing = [file for file, path in paths.items() if not path.exists()]
+            known = _known_files.get(root)
+            sizes = known.files if known else {}
+            missing = [file for file, path in paths.items() if not _is_whole(path, sizes.get(file))]
             for _ in at_once(lambda file: self._copy(root / file, paths[file]), missing, root):
                 pass
         return list(paths.values())
@@ -551,7 +557,20 @@ def _names(columns: Columns) -> str:
 
 
 def _paths(delta: DeltaTable) -> list[str]:
-    return sorted(pa.table(delta.get_add_actions()).column("path").to_pylist())
+    return [*_sizes(delta)]
+
+
+def _sizes(delta: DeltaTable) -> dict[str, int]:
+    actions = pa.table(delta.get_add_actions())
+    return dict(sorted(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True)))
+
+
+def _is_whole(copy: Path, size: int | None) -> bool:
+    """Whether there is a copy, and it has the size that is known of the file."""
+    try:
+        return copy.stat().st_size == size or size is None
+    except FileNotFoundError:
+        return False
 
 
 def _files_below(root: Location) -> Iterator[Location]:

@@ -423,6 +423,17 @@ def test_files_of_the_lake_are_fetched_once(home: Home, s3: S3) -> None:
     ledger.active_loads(home)
 
 
+def test_a_copy_that_was_cut_short_is_fetched_again(home: Home, s3: S3) -> None:
+    s3.put(f"landing/{EVENTS}", ndjson(event(1), "{torn"))
+    load_all(home)
+    copies = [path for path in home.lake_copies.rglob("*.parquet")]
+    whole = [path.read_bytes() for path in copies]
+    for path, content in zip(copies, whole, strict=True):
+        path.write_bytes(content[: len(content) // 2])
+    assert len(query(home, "from lake.raw.study_events")) == 1
+    assert [path.read_bytes() for path in copies] == whole
+
+
 def test_a_log_that_is_as_it_was_is_not_read_again(home: Home, s3: S3) -> None:
     """And one that is not is: another process may have written it, or another table lies there now."""
     s3.put(f"landing/{EVENTS}", ndjson(event(1)))

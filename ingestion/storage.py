@@ -59,7 +59,10 @@ _COLOUR = re.compile(r"\x1b\[\d*m")
 _CREDENTIALS = re.compile(r"169\.254\.169\.254|169\.254\.170\.|metadata\.google\.internal|[Cc]redential|Missing\w*Key")
 _UNREACHED = re.compile(r"error sending request|[Cc]onnect|dns error|timed out|HTTP error")
 
-_RETRY_FOR = timedelta(minutes=5)  # what passes by itself; as often as the configuration says
+# What passes by itself is asked for again as often as the configuration says, and after this no more: a store may take
+# half a minute each time to say nothing. (That, and 5 seconds to connect, are the limits of both clients; to set them
+# here would have obstore forget what the environment says of its client.)
+_RETRY_FOR = timedelta(seconds=90)
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")

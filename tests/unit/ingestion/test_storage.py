@@ -8,8 +8,10 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +24,7 @@ import pytest
 from conftest import USERS, event, load_all, ndjson
 
 from ingestion import __main__ as cli
-from ingestion import ledger
+from ingestion import ledger, storage
 from ingestion.erasure import erase, erased_subjects
 from ingestion.extracts import ExtractError, discover
 from ingestion.home import Home
@@ -400,6 +402,21 @@ def test_a_lake_that_cannot_be_reached_is_told(
     s3.throttle("a%2Flake", 1000)
     assert cli.main(["verify"]) == 1
     assert capsys.readouterr().err.startswith(f"{LAKE}/")
+
+
+def test_a_store_that_never_answers_is_given_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection, and says nothing. Half a minute goes by before a client asks again; here a second."""
+    assert storage._RETRY_FOR == timedelta(seconds=90)
+    monkeypatch.setattr(storage, "_RETRY_FOR", timedelta(seconds=2))
+    home.sources.write_text(f"landing: {LANDING}\nlake: {LAKE}\n")  # ten retries
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_TIMEOUT", "1s")
+        for ask in (lambda: discover(home), lambda: Lake(home).ledger.stored_columns()):
+            before = time.monotonic()
+            with pytest.raises(StorageError, match=r"the store cannot be reached, after [1-4] retries$"):
+                ask()
+            assert time.monotonic() - before < 9  # of ten times a second, and pauses
 
 
 # The lake

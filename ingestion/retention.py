@@ -13,6 +13,7 @@ import duckdb
 from ingestion.home import Home
 from ingestion.lake import Lake, load_of
 from ingestion.ledger import loaded_at
+from ingestion.storage import told
 
 QUARANTINE_DAYS = 90
 
@@ -24,7 +25,7 @@ def delete_quarantined_text(home: Home, now: datetime) -> int:
     """Delete `raw` and `detail` of rows that were loaded more than QUARANTINE_DAYS before `now`, from the disk too.
 
     The rows stay, with system, stream, date, file, line and reason, so that the books balance for ever. Whoever calls
-    holds the writer lock. Gives the number of loads whose rows lost their text.
+    holds the writer lock. Gives the number of loads whose rows lost their text. Raises StorageError.
     """
     quarantine = Lake(home).quarantine
     before = now.astimezone(UTC) - timedelta(days=QUARANTINE_DAYS)
@@ -41,7 +42,8 @@ def delete_quarantined_text(home: Home, now: datetime) -> int:
     # came to this, or because its date was loaded again since.
     for file in quarantine.stored():
         if _is_old(file.name, before):
-            file.unlink()
+            with told(file):
+                file.unlink()
     return len(with_text)
 
 

@@ -31,6 +31,7 @@ from ingestion.home import Home
 from ingestion.lake import Lake, attach_lake, find_stream
 from ingestion.lake_on_spark import show_lake
 from ingestion.load import Loader, load_extract, pending
+from ingestion.retention import delete_quarantined_text
 from ingestion.sources import BucketSource, SourcesError, load_sources
 from ingestion.storage import BLOCK, Bucket, BucketPath, ObjectStat, StorageError, lake_of, landing_of, stat_of
 from tests.object_store import BUCKET, KEY_ID, S3, SECRET, empty, s3_server
@@ -587,6 +588,18 @@ def test_an_erased_person_leaves_bucket_and_copies(home: Home, s3: S3) -> None:
     assert len(erased_subjects(home)) == 1
     s3.put("landing/study/2025-01-03/events.ndjson", ndjson(event(4, user=1)))
     assert [load.rows_erased for load in load_all(home)] == [1]
+
+
+def test_retention_that_is_not_allowed_to_delete_is_told(home: Home, s3: S3) -> None:
+    s3.put(f"landing/{EVENTS}", ndjson("{torn"))
+    load_all(home)
+    later = datetime.now(UTC) + timedelta(days=91)
+    s3.throttle("?delete", 1000, "403 Forbidden")
+    with pytest.raises(StorageError, match=rf"^s3://{BUCKET}/a/lake/quarantine/.*\.parquet: access is denied"):
+        delete_quarantined_text(home, later)
+    s3.throttle("?delete", 0)
+    delete_quarantined_text(home, later)
+    assert [key for key in s3.keys("a/lake/quarantine/system") if "without_text" not in key] == []
 
 
 def test_a_load_is_withdrawn(home: Home, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -290,6 +290,9 @@ class BucketPath:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
+        except OSError as error:
+            error.filename = error.filename or str(draft)  # of a disk that is full, nothing else says which
+            raise
         finally:
             draft.unlink(missing_ok=True)
 
@@ -338,10 +341,15 @@ def told(place: Location) -> Iterator[None]:
     try:
         yield
     except (OSError, BaseError, DeltaError) as error:
-        if isinstance(place, Path):
+        if isinstance(place, Path) or _is_of_disk(error):
             raise
         cause = (error.strerror if isinstance(error, OSError) else None) or _in_words(error)
         raise StorageError(f"{place}: {cause}") from None
+
+
+def _is_of_disk(error: Exception) -> bool:
+    """Whether the machine's own system refused something; a client's errors have no number, or name a URL."""
+    return isinstance(error, OSError) and error.errno is not None and "://" not in str(error.filename)
 
 
 class BadNameError(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -497,6 +498,28 @@ def test_a_file_of_the_lake_that_is_gone_is_named(home: Home, s3: S3) -> None:
     with pytest.raises(StorageError, match=f"s3://{BUCKET}/{key}: no such object"):
         query(home, "from lake.raw.study_events")
     assert not [*home.lake_copies.rglob("*.part")]
+
+
+def test_what_the_disk_refuses_is_not_told_of_the_bucket(
+    home: Home, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3.put(f"landing/{EVENTS}", ndjson(event(1)))
+    load_all(home)
+    shutil.rmtree(home.lake_copies)
+
+    def is_full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # it names no file
+
+    with monkeypatch.context() as full:
+        full.setattr("ingestion.storage.os.fsync", is_full)
+        with pytest.raises(OSError, match=r"No space left on device: .*/work/lake/.*\.part.$"):
+            query(home, "from lake.raw.study_events")
+    assert not [path for path in home.lake_copies.rglob("*") if path.is_file()]
+    shutil.rmtree(home.lake_copies)
+    home.lake_copies.write_text("in the way")
+    with pytest.raises(OSError, match=r": .*/work/lake.*$") as raised:
+        query(home, "from lake.raw.study_events")
+    assert "s3://" not in str(raised.value)
 
 
 def test_replaced_files_leave_bucket_and_disk(home: Home, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,8 @@ _BUCKET_OPTIONS = {
         "allow_http": ALLOW_HTTP,
     },
 }
+# With other ones of these, a bucket of the same name is another bucket.
+_WHOSE = ("aws_endpoint", "azure_storage_endpoint", "azure_storage_account_name")
 _SECRET_OPTIONS = (
     "secret_access_key",
     "session_token",
@@ -115,6 +117,7 @@ class BucketSource:
     url: str  # s3://bucket/prefix, gs://… or az://container/…; with ${VARIABLE} for what the environment says
     options: tuple[tuple[str, str], ...] = ()  # as the clients call them, with ${VARIABLE} for what is secret
     retries: int = 10  # of what is transient, after pauses that grow up to 15 seconds: about a minute in all
+    said_at: str = field(default="", compare=False)  # as errors name what names it: the file's line, or the variable
 
     def __str__(self) -> str:
         """The bucket as people are told of it."""
@@ -136,8 +139,13 @@ def load_sources(home: Home) -> Sources:
     DAYBOOK_LANDING and DAYBOOK_LAKE say more than the file.
     """
     sources = _read(home)
-    landing, lake = (_named_bucket(f"DAYBOOK_{name.upper()}") for name in _PLACES)
-    return replace(sources, landing=landing or sources.landing, lake=lake or sources.lake)
+    named = (_named_bucket(f"DAYBOOK_{name.upper()}") for name in _PLACES)
+    landing, lake = (bucket or of_file for bucket, of_file in zip(named, (sources.landing, sources.lake), strict=True))
+    if landing and lake and _overlap(landing, lake):
+        said = lake if lake.said_at.startswith("DAYBOOK_") else landing  # what the environment says is newer
+        other = "landing" if said is lake else "lake"
+        raise SourcesError(f"{said.said_at}: overlaps with the {other}; each needs a part of a bucket for itself")
+    return replace(sources, landing=landing, lake=lake)
 
 
 def _named_bucket(variable: str) -> BucketSource | None:
@@ -147,7 +155,18 @@ def _named_bucket(variable: str) -> BucketSource | None:
     faults = _faults_of_bucket(url)
     if faults:
         raise SourcesError("\n".join(f"{variable}: {fault}" for fault in faults))
-    return BucketSource(url)
+    return BucketSource(url, said_at=variable)
+
+
+def _overlap(one: BucketSource, other: BucketSource) -> bool:
+    """Whether one lies in the other, or both are the same. What is in a variable is compared, and not told."""
+    if any(dict(one.options).get(name) != dict(other.options).get(name) for name in _WHOSE):
+        return False
+    first, second = (
+        VARIABLE.sub(lambda variable: os.environ.get(variable[1], variable[0]), source.url).rstrip("/") + "/"
+        for source in (one, other)
+    )
+    return first.startswith(second) or second.startswith(first)
 
 
 def _read(home: Home) -> Sources:
@@ -224,7 +243,9 @@ class _Reader:
                 of_client[known.get(option, option)] = value
         retries = options.number("retries", BucketSource("").retries, least=0)
         options.done()
-        return BucketSource(url, tuple(of_client.items()), retries) if url else None
+        if not url:
+            return None
+        return BucketSource(url, tuple(of_client.items()), retries, f"{self._name}:{entry.line}: {name}")
 
     def _system(self, system: str, entry: _Entry) -> dict[tuple[str, str], DatabaseSource]:
         contracts = load_contracts()

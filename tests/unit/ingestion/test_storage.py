@@ -725,6 +725,51 @@ def test_the_environment_names_the_places(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
+    ("landing", "lake", "overlap"),
+    [
+        ("s3://a/b", "s3://a/b", True),
+        ("s3://a", "s3://a/b", True),
+        ("s3://a/b/c", "s3://a/b/", True),
+        ("s3://a/${PART}", "s3://a/b/lake", True),
+        ("s3://a/b", "s3://a/bc", False),
+        ("s3://a/b", "gs://a/b", False),
+        ("s3://a/b", "s3://ab/b", False),
+    ],
+)
+def test_landing_and_lake_that_overlap_are_refused(
+    landing: str, lake: str, overlap: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Erasing would delete extracts, and a listing of extracts would go through the lake."""
+    monkeypatch.setenv("PART", "b")
+    home, needs = Home(tmp_path), "each needs a part of a bucket for itself"
+    in_file = f"sources.yaml:1: landing: overlaps with the lake; {needs}"
+    by_variable = f"DAYBOOK_LAKE: overlaps with the landing; {needs}"
+    for text, variables, told in (
+        (f"landing: {landing}\nlake: {lake}\n", {}, in_file),
+        (f"landing:\n  url: {landing}\n", {"DAYBOOK_LAKE": lake}, by_variable),
+        ("", {"DAYBOOK_LAKE": lake, "DAYBOOK_LANDING": landing.replace("${PART}", "b")}, by_variable),
+    ):
+        home.sources.write_text(text)
+        with monkeypatch.context() as environment:
+            for name, value in variables.items():
+                environment.setenv(name, value)
+            if overlap:
+                with pytest.raises(SourcesError) as raised:
+                    load_sources(home)
+                assert str(raised.value) == told
+            else:
+                load_sources(home)
+
+
+def test_buckets_of_one_name_on_two_servers_do_not_overlap(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.sources.write_text(
+        "landing: s3://a\nlake:\n  url: s3://a\n  options:\n    endpoint: https://minio.example\n"
+    )
+    assert str(load_sources(home).lake) == "s3://a"
+
+
+@pytest.mark.parametrize(
     ("url", "options", "store"),
     [
         ("s3://bucket/a/prefix", {}, 'S3Store(bucket="bucket", prefix="a/prefix")'),

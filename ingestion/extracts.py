@@ -9,14 +9,15 @@ dates of a database have ended. What does not: the rows inside the files (`reade
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 import re
 import stat
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -128,13 +129,16 @@ def discover(home: Home, now: datetime | None = None, system: str | None = None)
     elsewhere: dict[tuple[str, str], int] = defaultdict(int)  # files of streams that are read from a database
     warnings: list[str] = []
     landing = landing_of(home)
+    known = _KnownManifests(home.manifests)
     with told(landing):
-        for name, day, by_stream in _look_through(landing, system, streams, warnings):
+        for name, day, by_stream in _look_through(landing, system, streams, warnings, known):
             for stream, files in by_stream.items():
                 if (name, stream) in databases:
                     elsewhere[name, stream] += sum(not file.missing for file in files)
                 else:
                     extracts.append(Extract(name, stream, day, files))
+    if isinstance(landing, BucketPath):
+        known.keep(all_others=system is not None)
     warnings += [
         f"{name}/*/{stream}*: {files:,} {'file' if files == 1 else 'files'}, but {home.sources.name} says that"
         f" {name}.{stream} is read from a database; ignored"
@@ -146,7 +150,11 @@ def discover(home: Home, now: datetime | None = None, system: str | None = None)
 
 
 def _look_through(
-    landing: Location, only: str | None, streams: Mapping[str, list[str]], warnings: list[str]
+    landing: Location,
+    only: str | None,
+    streams: Mapping[str, list[str]],
+    warnings: list[str],
+    known: _KnownManifests,
 ) -> Iterator[tuple[str, date, dict[str, tuple[ExtractFile, ...]]]]:
     """The files of each system and date, by stream. Raises OSError where a bucket cannot be listed."""
     if isinstance(landing, BucketPath):
@@ -156,7 +164,7 @@ def _look_through(
         if isinstance(found, str):
             return {}, [found]
         own: list[str] = []
-        return _files_by_stream(found.folder, streams[found.system], own, landing), own
+        return _files_by_stream(found.folder, streams[found.system], own, landing, known), own
 
     folders = list(_date_folders(landing, only, streams))
     for found, (by_stream, own) in zip(folders, at_once(look_into, folders, landing), strict=True):
@@ -311,11 +319,14 @@ def sha256_of(path: Location) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_manifest(folder: Location) -> dict[str, ManifestEntry] | None:
-    """What the manifest of a date folder says, by file name; None where there is none. Raises ExtractError."""
+def read_manifest(folder: Location, known: _KnownManifests | None = None) -> dict[str, ManifestEntry] | None:
+    """What the manifest of a date folder says, by file name; None where there is none. Raises ExtractError.
+
+    One in a bucket is not read again where it is known.
+    """
     path = folder / MANIFEST
     try:
-        content = _manifest_of(path) if isinstance(path, BucketPath) else _manifest_at(path, folder.parent.parent)
+        content = _manifest_of(path, known) if isinstance(path, BucketPath) else _manifest_at(path, folder.parent.parent)
         if content is None:
             return None
         entries = json.loads(content, object_pairs_hook=_object)["files"]
@@ -347,21 +358,51 @@ def _manifest_at(path: Path, landing: Location) -> bytes | None:
     return path.read_bytes()
 
 
-def _manifest_of(path: BucketPath) -> bytes | None:
+def _manifest_of(path: BucketPath, known: _KnownManifests | None) -> bytes | None:
     try:
         found = path.listed if isinstance(path.listed, ObjectStat) else path.stat()
     except FileNotFoundError:
         return None
     if found.st_size > _LARGEST_MANIFEST:
         raise ExtractError(f"{_place(path)}: {_TOO_LONG}")
-    known = found.etag is not None and found.st_size <= _USUAL_MANIFEST
-    return _known_manifest(path, found.etag) if known else path.read_bytes()
+    if known is None or found.etag is None or found.st_size > _USUAL_MANIFEST:
+        return path.read_bytes(found.etag)
+    return known.read(path, found.etag)
 
 
-@functools.lru_cache(maxsize=50_000)
-def _known_manifest(path: BucketPath, etag: str) -> bytes:
-    """A manifest that was read before: whoever looks at a bucket every half minute reads each version of it once."""
-    return path.read_bytes()
+class _KnownManifests:
+    """Manifests of a bucket by their version, in a file: so each is read once, and not by every process and look.
+
+    Only looks rely on it, to say what is missing; whoever loads an extract reads its manifest as it is then.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """What the file says; nothing where there is none, or none that can be read."""
+        self._file = file
+        self._seen: dict[str, tuple[str, str]] = {}
+        self._before: dict[str, tuple[str, str]] = {}
+        with suppress(OSError, ValueError, TypeError, AttributeError):
+            kept = json.loads(file.read_bytes()).items()
+            self._before = {str(url): (str(etag), str(content)) for url, (etag, content) in kept}
+
+    def read(self, path: BucketPath, etag: str) -> bytes:
+        """The manifest in that version. Raises OSError."""
+        before, text = self._before.get(str(path), ("", ""))
+        content = text.encode() if before == etag else path.read_bytes(etag)
+        with suppress(UnicodeDecodeError):  # then it is no manifest, and is read again to say so
+            self._seen[str(path)] = etag, content.decode()
+        return content
+
+    def keep(self, all_others: bool) -> None:
+        """Write down what was seen, and if wanted what was known besides. Where nothing can be written, nothing is."""
+        kept = self._before | self._seen if all_others else self._seen
+        if kept == self._before:
+            return
+        draft = self._file.with_name(f"{self._file.name}.{os.getpid()}.{threading.get_ident()}")
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(kept))
+            draft.replace(self._file)
 
 
 def verify(extract: Extract, landing: Location) -> dict[str, ManifestEntry] | None:
@@ -400,7 +441,7 @@ def stream_of(name: str, streams: Iterable[str]) -> str | None:
 
 
 def _files_by_stream(
-    folder: Location, streams: list[str], warnings: list[str], landing: Location
+    folder: Location, streams: list[str], warnings: list[str], landing: Location, known: _KnownManifests
 ) -> dict[str, tuple[ExtractFile, ...]]:
     found: dict[str, list[ExtractFile]] = defaultdict(list)
     names = set()
@@ -416,7 +457,7 @@ def _files_by_stream(
             warnings.append(f"{_relative(path, landing)}: not the name of an extract file; ignored")
     if MANIFEST in names:
         try:
-            listed = read_manifest(folder) or {}
+            listed = read_manifest(folder, known) or {}
         except ExtractError as error:
             warnings.append(str(error))
             listed = {}

@@ -40,6 +40,11 @@ class Home:
         return self.work / "lake"
 
     @property
+    def manifests(self) -> Path:
+        """What was read of the manifests of a landing zone that is in a bucket. They can be read again."""
+        return self.work / "manifests.json"
+
+    @property
     def sources(self) -> Path:
         """What does not lie in folders of the home, and where it is read from; DAYBOOK_SOURCES names another file.
 

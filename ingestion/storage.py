@@ -256,9 +256,10 @@ class BucketPath:
         """Read the object as it is now, block by block; if it changes meanwhile, reading fails. Raises OSError."""
         return io.BufferedReader(_Reader(self, self.stat()), buffering)
 
-    def read_bytes(self) -> bytes:
-        """All of it: for what is known to be small. Raises OSError."""
-        return bytes(self._ask(lambda: obstore.get(self.bucket.store, self.key).bytes()))
+    def read_bytes(self, etag: str | None = None) -> bytes:
+        """All of it, of the version that has the ETag if one is given: for what is known to be small. Raises OSError."""
+        options: Any = {"if_match": f'"{etag}"'} if etag else None
+        return bytes(self._ask(lambda: obstore.get(self.bucket.store, self.key, options=options).bytes()))
 
     def read_text(self) -> str:
         """The same, as text. Raises OSError."""

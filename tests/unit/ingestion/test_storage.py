@@ -292,12 +292,27 @@ def test_a_file_that_a_manifest_lists_is_waited_for(home: Home, put: Callable[[s
 
 
 def test_a_manifest_is_read_once_a_version(home: Home, s3: S3) -> None:
+    """Be it by processes after each other: what was read is in a file, not in memory."""
     content = ndjson(event(1))
     s3.put(f"landing/{EVENTS}", content)
     s3.put(f"landing/study/{DAY}/manifest.json", manifest(**{"events.ndjson": (1, content)}))
     for _ in range(3):
         discover(home)
     assert len(s3.asked("GET", "manifest.json")) == 1
+    assert all("HTTP_IF_MATCH" in asked.headers for asked in s3.asked("GET", "manifest.json"))
+    s3.put("landing/textbook/2025-01-03/manifest.json", manifest())
+    discover(home, system="textbook")
+    discover(home)
+    assert len(s3.asked("GET", "manifest.json")) == 2
+    command = "from ingestion.extracts import *; discover(Home.from_env())"
+    subprocess.run(
+        [sys.executable, "-c", command], env={**os.environ, "DAYBOOK_HOME": str(home.root)}, check=True, timeout=60
+    )
+    assert len(s3.asked("GET", "manifest.json")) == 2
+    for spoilt in ("", "[1]", '{"a": 1}', '{"a": ["b"]}'):
+        home.manifests.write_text(spoilt)
+        assert len(discover(home).extracts) == 1
+    assert len(s3.asked("GET", "manifest.json")) == 2 + 2 * 4
     longer = manifest(**{"events.ndjson": (1, content), "events-2.ndjson": (1, content)})
     s3.put(f"landing/study/{DAY}/manifest.json", longer)
     [extract] = discover(home).extracts

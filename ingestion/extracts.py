@@ -326,7 +326,10 @@ def read_manifest(folder: Location, known: _KnownManifests | None = None) -> dic
     """
     path = folder / MANIFEST
     try:
-        content = _manifest_of(path, known) if isinstance(path, BucketPath) else _manifest_at(path, folder.parent.parent)
+        if isinstance(path, BucketPath):
+            content = _manifest_of(path, known)
+        else:
+            content = _manifest_at(path, folder.parent.parent)
         if content is None:
             return None
         entries = json.loads(content, object_pairs_hook=_object)["files"]

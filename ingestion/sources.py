@@ -136,7 +136,7 @@ class Sources:
 def load_sources(home: Home) -> Sources:
     """The configuration of a home; where there is none, everything is in its folders. Raises SourcesError.
 
-    DAYBOOK_LANDING and DAYBOOK_LAKE say more than the file.
+    DAYBOOK_LANDING and DAYBOOK_LAKE take the place of what the file says of landing and lake, options included.
     """
     sources = _read(home)
     named = (_named_bucket(f"DAYBOOK_{name.upper()}") for name in _PLACES)

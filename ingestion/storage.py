@@ -196,7 +196,8 @@ class BucketPath:
         found = self._asked(lambda: [obstore.list_with_delimiter(self.bucket.store, self.key or None)])
         tree: _Tree = {}
         for listed in found:
-            inside = (meta for meta in listed["objects"] if meta["path"] != self.key)  # that one marks the folder itself
+            # An object of the folder's own name is what marks it.
+            inside = (meta for meta in listed["objects"] if meta["path"] != self.key)
             tree |= {meta["path"].rpartition("/")[2]: _file_or_folder(meta) for meta in inside}
             tree |= dict.fromkeys(prefix.rstrip("/").rpartition("/")[2] for prefix in listed["common_prefixes"])
         return tree
@@ -257,7 +258,7 @@ class BucketPath:
         return io.BufferedReader(_Reader(self, self.stat()), buffering)
 
     def read_bytes(self, etag: str | None = None) -> bytes:
-        """All of it, of the version that has the ETag if one is given: for what is known to be small. Raises OSError."""
+        """All of it, for what is known to be small; in the version of the ETag, if one is given. Raises OSError."""
         options: Any = {"if_match": f'"{etag}"'} if etag else None
         return bytes(self._ask(lambda: obstore.get(self.bucket.store, self.key, options=options).bytes()))
 

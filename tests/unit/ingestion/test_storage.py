@@ -193,7 +193,9 @@ def test_a_name_that_is_none_costs_its_folder_alone(home: Home, put: Callable[[s
     ]
 
 
-def test_a_name_that_is_none_beside_the_systems_costs_itself_alone(home: Home, put: Callable[[str, bytes], None]) -> None:
+def test_a_name_that_is_none_beside_the_systems_costs_itself_alone(
+    home: Home, put: Callable[[str, bytes], None]
+) -> None:
     put(EVENTS, ndjson(event(1)))
     put("/textbook/2025-01-02/events.ndjson", b"{}")
     put("recommendation/2025-01-03/events.ndjson", b"{}")
@@ -423,7 +425,7 @@ def test_a_lake_that_cannot_be_reached_is_told(
 
 def test_a_store_that_never_answers_is_given_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes the connection, and says nothing. Half a minute goes by before a client asks again; here a second."""
-    assert storage._RETRY_FOR == timedelta(seconds=90)
+    assert timedelta(seconds=90) == storage._RETRY_FOR
     monkeypatch.setattr(storage, "_RETRY_FOR", timedelta(seconds=2))
     home.sources.write_text(f"landing: {LANDING}\nlake: {LAKE}\n")  # ten retries
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -515,9 +517,7 @@ def test_a_file_of_the_lake_that_is_gone_is_named(home: Home, s3: S3) -> None:
     assert not [*home.lake_copies.rglob("*.part")]
 
 
-def test_what_the_disk_refuses_is_not_told_of_the_bucket(
-    home: Home, s3: S3, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_disk_refuses_is_not_told_of_the_bucket(home: Home, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     s3.put(f"landing/{EVENTS}", ndjson(event(1)))
     load_all(home)
     shutil.rmtree(home.lake_copies)
@@ -535,6 +535,24 @@ def test_what_the_disk_refuses_is_not_told_of_the_bucket(
     with pytest.raises(OSError, match=r": .*/work/lake.*$") as raised:
         query(home, "from lake.raw.study_events")
     assert "s3://" not in str(raised.value)
+
+
+def test_a_lake_moves_from_a_folder_to_a_bucket(home: Home, s3: S3) -> None:
+    """As the guide says: its files are put there as they are."""
+    configure(home, landing=LANDING)
+    s3.put(f"landing/{EVENTS}", ndjson(event(1), event(2, user=1), "{torn"))
+    load_all(home)
+    assert erase(home, USERS[1])
+    before = query(home, "from lake.raw.study_events"), ledger.active_loads(home)
+    for path in home.lake.rglob("*"):
+        if path.is_file():
+            s3.put(f"a/lake/{path.relative_to(home.lake).as_posix()}", path.read_bytes())
+    shutil.rmtree(home.lake)
+    configure(home, landing=LANDING, lake=LAKE)
+    assert ledger.verify(home) == [] and pending(home) == []
+    assert (query(home, "from lake.raw.study_events"), ledger.active_loads(home)) == before
+    s3.put("landing/study/2025-01-03/events.ndjson", ndjson(event(3), event(4, user=1)))
+    assert [load.rows_erased for load in load_all(home)] == [1]
 
 
 def test_replaced_files_leave_bucket_and_disk(home: Home, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -778,9 +796,7 @@ def test_landing_and_lake_that_overlap_are_refused(
 
 def test_buckets_of_one_name_on_two_servers_do_not_overlap(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    home.sources.write_text(
-        "landing: s3://a\nlake:\n  url: s3://a\n  options:\n    endpoint: https://minio.example\n"
-    )
+    home.sources.write_text("landing: s3://a\nlake:\n  url: s3://a\n  options:\n    endpoint: https://minio.example\n")
     assert str(load_sources(home).lake) == "s3://a"
 
 

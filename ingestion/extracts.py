@@ -403,9 +403,12 @@ class _KnownManifests:
             return
         draft = self._file.with_name(f"{self._file.name}.{os.getpid()}.{threading.get_ident()}")
         with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(kept))
-            draft.replace(self._file)
+            try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                draft.write_text(json.dumps(kept))
+                draft.replace(self._file)
+            finally:
+                draft.unlink(missing_ok=True)
 
 
 def verify(extract: Extract, landing: Location) -> dict[str, ManifestEntry] | None:

@@ -631,7 +631,11 @@ def test_a_commit_that_another_one_came_before_fails(home: Home, s3: S3) -> None
 def test_an_erased_person_leaves_bucket_and_copies(home: Home, s3: S3) -> None:
     s3.put(f"landing/{EVENTS}", ndjson(event(1), event(2, user=1), event(3, user=1, event_type="unheard")))
     load_all(home)
+    # What a load was killed over goes at once, too, however new it is.
+    [key] = s3.keys("a/lake/raw/study_events/extract_date")
+    s3.put(f"{Path(key).parent}/killed.parquet", s3.client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     assert erase(home, USERS[1])
+    assert len(s3.keys("a/lake/raw/study_events/extract_date")) == 1
     held = b"".join(s3.client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in s3.keys("a/lake"))
     held += b"".join(path.read_bytes() for path in home.root.rglob("*") if path.is_file())
     assert USERS[1].encode() not in held

@@ -527,14 +527,15 @@ def test_what_the_disk_refuses_is_not_told_of_the_bucket(home: Home, s3: S3, mon
 
     with monkeypatch.context() as full:
         full.setattr("ingestion.storage.os.fsync", is_full)
-        with pytest.raises(OSError, match=r"No space left on device: .*/work/lake/.*\.part.$"):
+        with pytest.raises(OSError, match="No space left on device") as refused:
             query(home, "from lake.raw.study_events")
+    assert Path(refused.value.filename).is_relative_to(home.lake_copies)
     assert not [path for path in home.lake_copies.rglob("*") if path.is_file()]
     shutil.rmtree(home.lake_copies)
     home.lake_copies.write_text("in the way")
-    with pytest.raises(OSError, match=r": .*/work/lake.*$") as raised:
+    with pytest.raises(OSError) as refused:
         query(home, "from lake.raw.study_events")
-    assert "s3://" not in str(raised.value)
+    assert Path(refused.value.filename).is_relative_to(home.lake_copies)
 
 
 def test_a_lake_moves_from_a_folder_to_a_bucket(home: Home, s3: S3) -> None:

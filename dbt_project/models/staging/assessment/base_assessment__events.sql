@@ -31,13 +31,7 @@ select
     received_at,
     {{ columns | join(',\n    ') }}
 from {{ arrived_rows('assessment', 'batches') }}
-{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-with settled as (
-    {{ settled_copies(copies, 'event_id') }}
-)
-
-select *
-from settled
+{{ settled_copies(copies, 'event_id') }}
 order by event_date

@@ -26,13 +26,7 @@ select
     cast(occurred_at as date) as event_date,
     {{ columns | join(',\n    ') }}
 from {{ arrived_rows('recommendation', 'events') }}
-{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-with settled as (
-    {{ settled_copies(copies, identity) }}
-)
-
-select *
-from settled
+{{ settled_copies(copies, identity) }}
 order by event_date

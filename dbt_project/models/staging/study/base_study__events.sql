@@ -27,13 +27,7 @@ select
     cast(event_ts as date) as event_date,
     {{ columns | join(',\n    ') }}
 from {{ arrived_rows('study', 'events') }}
-{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-with settled as (
-    {{ settled_copies(copies, 'event_id') }}
-)
-
-select *
-from settled
+{{ settled_copies(copies, 'event_id') }}
 order by event_date

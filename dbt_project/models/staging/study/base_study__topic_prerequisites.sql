@@ -20,12 +20,6 @@ select
     source_line,
     batch_index
 from {{ arrived_rows('study', 'topic_prerequisites') }}
-{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-with settled as (
-    {{ settled_copies(copies, 'extract_date, row_id') }}
-)
-
-select *
-from settled
+{{ settled_copies(copies, 'extract_date, row_id') }}

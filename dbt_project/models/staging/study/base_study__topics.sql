@@ -22,12 +22,6 @@ select
     source_line,
     batch_index
 from {{ arrived_rows('study', 'topics') }}
-{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-with settled as (
-    {{ settled_copies(copies, 'extract_date, row_id') }}
-)
-
-select *
-from settled
+{{ settled_copies(copies, 'extract_date, row_id') }}

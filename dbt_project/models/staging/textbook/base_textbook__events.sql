@@ -25,13 +25,7 @@ select
     cast(timestamp as date) as event_date,
     {{ columns | join(',\n    ') }}
 from {{ arrived_rows('textbook', 'events') }}
-{{ union_with_kept_copies(['copy_number', 'copy_status']) }}
 {%- endset %}
 
-with settled as (
-    {{ settled_copies(copies, 'event_id') }}
-)
-
-select *
-from settled
+{{ settled_copies(copies, 'event_id') }}
 order by event_date

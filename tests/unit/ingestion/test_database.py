@@ -1,13 +1,12 @@
-"""Streams in a database: in a real PostgreSQL, and in SQLite by the way that any other database is read."""
+"""Streams in a real PostgreSQL, and in SQLite by the way that any other database is read.
+
+What holds of other servers, too, is in `test_database_promises.py`.
+"""
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,45 +14,39 @@ from typing import Any
 
 import duckdb
 import pytest
-from psycopg import sql
 
 from ingestion import lake, ledger
 from ingestion.__main__ import main
 from ingestion.database import DatabaseError, Window, window
-from ingestion.extracts import Extract, ExtractError, discover
+from ingestion.extracts import discover
 from ingestion.home import Home
-from ingestion.lake import Lake, attach_lake, find_stream
+from ingestion.lake import Lake, attach_lake
 from ingestion.ledger import Load
-from ingestion.load import Loader, pending, unsure
+from ingestion.load import pending, unsure
 from ingestion.sources import load_sources
 from orchestration.partitions import DateRange
 from orchestration.planning import LoadRun, look, runs_in_doubt
 from tests import postgres
 from tests.unit.ingestion.conftest import USERS, Put, Query, event, load_all, ndjson
+from tests.unit.ingestion.databases import (
+    EVENTS,
+    FIRST,
+    SECOND,
+    PostgreSQL,
+    at,
+    attempts_of,
+    failure,
+    new_database,
+    outcomes,
+    today,
+)
 
 pytestmark = pytest.mark.skipif(postgres.why_missing() is not None, reason=postgres.why_missing() or "")
 
-EVENTS = find_stream("study", "events")
-# A table of each kind, as an application may have it.
-TABLES = """
-create table study_events (
-    id bigserial primary key, received_at timestamptz not null,
-    event_id uuid, event_type text, event_ts timestamptz, user_id uuid, session_id uuid, client_ts timestamp,
-    material_id uuid, chunk_id uuid, topic_id uuid, question_id uuid, properties jsonb
-);
-create index on study_events (received_at)
-"""
 NAMES = [
     *("event_id", "event_type", "event_ts", "user_id", "session_id", "client_ts", "material_id", "chunk_id"),
     *("topic_id", "question_id", "properties"),
 ]
-
-
-def today() -> date:
-    return datetime.now(UTC).date()
-
-
-FIRST, SECOND = today() - timedelta(days=2), today() - timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -62,78 +55,10 @@ def running() -> Iterator[postgres.Server]:
         yield server
 
 
-_databases = itertools.count(1)
-
-
-class Database:
-    """A database of one test."""
-
-    def __init__(self, server: postgres.Server, home: Home) -> None:
-        self.server = server
-        self.home = home
-        self.name = f"test_{next(_databases)}"
-        server.execute(f"create database {self.name}")
-        self.execute(TABLES)
-
-    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
-        return self.server.execute(*statements, database=self.name)
-
-    def put(self, rows: list[dict[str, Any]], received: str, table: str = "study_events") -> None:
-        """Insert rows, all received at one instant."""
-        with self.server.connect(self.name) as con:
-            for row in rows:
-                values = {"received_at": received, **row}
-                names = sql.SQL(", ").join(map(sql.Identifier, values))
-                marks = sql.SQL(", ").join(map(sql.Placeholder, values))
-                texts = {name: json.dumps(v) if isinstance(v, dict | list) else v for name, v in values.items()}
-                con.execute(sql.SQL(f"insert into {table} ({{}}) values ({{}})").format(names, marks), texts)
-
-    def configure(self, **options: Any) -> None:
-        """Say that `study.events` is read from the table."""
-        self.streams({"study": {"events": options}})
-
-    def streams(self, systems: dict[str, dict[str, dict[str, Any]]]) -> None:
-        usual = {
-            "kind": "database",
-            "url": f"postgresql://postgres:${{APP_PASSWORD}}@127.0.0.1:{self.server.port}/{self.name}",
-            "table": "public.study_events",
-            "received_at": "received_at",
-            "from": str(FIRST),
-            "ignore": ["id"],
-            "grace_minutes": 0,
-        }
-        self.home.root.mkdir(parents=True, exist_ok=True)
-        written = {
-            system: {
-                stream: {name: value for name, value in (usual | options).items() if value is not ...}
-                for stream, options in streams.items()
-            }
-            for system, streams in systems.items()
-        }
-        # Texts in quotes, dates not: JSON is YAML.
-        text = re.sub(r'("from"|"to"): "([0-9-]+)"', r"\1: \2", json.dumps(written, indent=1))
-        self.home.sources.write_text(text)
-
-
 @pytest.fixture
-def database(running: postgres.Server, home: Home, monkeypatch: pytest.MonkeyPatch) -> Database:
-    monkeypatch.setenv("APP_PASSWORD", postgres.PASSWORD)
-    made = Database(running, home)
-    made.configure()
+def database(running: postgres.Server, home: Home, monkeypatch: pytest.MonkeyPatch) -> PostgreSQL:
+    made: PostgreSQL = new_database(PostgreSQL, running, home, monkeypatch)
     return made
-
-
-def outcomes(home: Home, **options: Any) -> dict[str, Load | str]:
-    """Load what is pending; a failure as its message."""
-    with Loader(home) as loader:
-        found = list(loader.load_all(pending(home), **options))
-    return {str(extract): str(outcome) if isinstance(outcome, ExtractError) else outcome for extract, outcome in found}
-
-
-def failure(home: Home) -> str:
-    """The one message of all failures, which name the first date."""
-    [told, *_] = [outcome for outcome in outcomes(home).values() if isinstance(outcome, str)]
-    return told
 
 
 def documents(home: Home, day: date = FIRST) -> list[dict[str, Any]]:
@@ -143,15 +68,11 @@ def documents(home: Home, day: date = FIRST) -> list[dict[str, Any]]:
         return [json.loads(doc) for table in opened.rows() for doc in table["doc"].to_pylist()]
 
 
-def at(hour: int) -> str:
-    return f"{FIRST} {hour:02d}:00:00Z"
-
-
 # The same rows
 
 
 def test_rows_of_a_table_are_what_they_are_in_files(
-    database: Database, home: Home, put: Put, query: Query, tmp_path: Path
+    database: PostgreSQL, home: Home, put: Put, query: Query, tmp_path: Path
 ) -> None:
     """Two dates of valid, repeated and broken rows: the lake holds the same of both ways, and so does the ledger."""
     rows = [event(n, user=n % 3, client_ts="2025-01-02T10:00:00.25Z") for n in range(20)]
@@ -194,7 +115,7 @@ def test_rows_of_a_table_are_what_they_are_in_files(
     assert query("select distinct source_file from lake.raw.study_events") == [("postgresql:public.study_events",)]
 
 
-def test_streams_of_every_kind(database: Database, home: Home, query: Query) -> None:
+def test_streams_of_every_kind(database: PostgreSQL, home: Home, query: Query) -> None:
     """Batches, whose receive time is a field of theirs; other names of columns; a query; a snapshot without times."""
     session, question = "30000000-0000-4000-8000-000000000001", "40000000-0000-4000-8000-000000000001"
     database.execute(
@@ -268,7 +189,7 @@ def test_streams_of_every_kind(database: Database, home: Home, query: Query) -> 
 # How values arrive
 
 
-def test_values_are_spelled_exactly(database: Database, home: Home) -> None:
+def test_values_are_spelled_exactly(database: PostgreSQL, home: Home) -> None:
     """Numbers to the last digit, times in UTC whatever zone the role has, JSON as JSON, also where a text holds it."""
     database.execute(
         """create table kinds (
@@ -308,21 +229,21 @@ def test_values_are_spelled_exactly(database: Database, home: Home) -> None:
     assert table["properties"].to_pylist() == ['{"x": [1, 2.50]}']
 
 
-def test_a_text_that_holds_json_is_json_and_any_other_is_none(database: Database, home: Home, query: Query) -> None:
+def test_a_text_that_holds_json_is_json_and_any_other_is_none(database: PostgreSQL, home: Home, query: Query) -> None:
     database.execute("alter table study_events alter properties type text using null")
     database.put([event(1), event(2, properties="no JSON"), event(3, properties='{"topic_name": NaN}')], at(10))
     assert outcomes(home)[f"study/{FIRST}/events"].rejected == {"invalid_field": 2}
     assert query("select payload from lake.raw.study_events") == [('{"topic_name":"fractions"}',)]
 
 
-def test_bytes_are_refused_and_can_be_ignored(database: Database, home: Home) -> None:
+def test_bytes_are_refused_and_can_be_ignored(database: PostgreSQL, home: Home) -> None:
     database.execute("alter table study_events add photo bytea")
     assert "the column photo is bytea, which is no JSON; ignore it, or read a query" in failure(home)
     database.configure(ignore=["id", "photo"])
     assert documents(home) == []
 
 
-def test_a_column_that_the_contract_does_not_know_is_drift(database: Database, home: Home, query: Query) -> None:
+def test_a_column_that_the_contract_does_not_know_is_drift(database: PostgreSQL, home: Home, query: Query) -> None:
     """An application that adds a column breaks nothing: it joins the payload, and is told. Null is absent."""
     database.put([event(1)], at(10))
     assert outcomes(home)[f"study/{FIRST}/events"].drift == ()
@@ -342,7 +263,7 @@ def test_a_column_that_the_contract_does_not_know_is_drift(database: Database, h
 # Dates
 
 
-def test_a_date_is_its_half_open_window_in_utc(database: Database, home: Home, query: Query) -> None:
+def test_a_date_is_its_half_open_window_in_utc(database: PostgreSQL, home: Home, query: Query) -> None:
     database.execute(f"alter role postgres in database {database.name} set timezone = 'America/New_York'")
     instants = [f"{FIRST} 00:00Z", f"{SECOND} 00:00Z", f"{today()} 00:00Z", f"{FIRST - timedelta(days=1)} 23:59:59Z"]
     for number, instant in enumerate([*instants, f"{FIRST} 23:59:59.999999Z"], 1):
@@ -352,7 +273,7 @@ def test_a_date_is_its_half_open_window_in_utc(database: Database, home: Home, q
     assert query(rows) == [(FIRST, 1, "1"), (FIRST, 2, "5"), (SECOND, 1, "2")]
 
 
-def test_dates_begin_with_the_first_and_end_with_the_newest_that_is_over(database: Database, home: Home) -> None:
+def test_dates_begin_with_the_first_and_end_with_the_newest_that_is_over(database: PostgreSQL, home: Home) -> None:
     def dates(now: str) -> list[date]:
         return [found.extract_date for found in discover(home, datetime.fromisoformat(now)).extracts]
 
@@ -371,14 +292,14 @@ def test_dates_begin_with_the_first_and_end_with_the_newest_that_is_over(databas
     assert dates("2030-05-05T12:00:00+00:00") == [FIRST]  # or the last one: as-of ends with the events
 
 
-def test_rows_of_one_receive_time_come_by_their_identity_or_the_key(database: Database, home: Home) -> None:
+def test_rows_of_one_receive_time_come_by_their_identity_or_the_key(database: PostgreSQL, home: Home) -> None:
     database.put([event(3), event(1), event(2)], at(10))
     assert [row["event_id"][-1] for row in documents(home)] == ["1", "2", "3"]
     database.configure(key=["id"])
     assert [row["event_id"][-1] for row in documents(home)] == ["3", "1", "2"]
 
 
-def test_a_date_whose_count_differs_is_loaded_again(database: Database, home: Home) -> None:
+def test_a_date_whose_count_differs_is_loaded_again(database: PostgreSQL, home: Home) -> None:
     """Of the newest dates the rows are counted again, and only where that is asked for.
 
     The schedule does not ask, for a tick has little time: it lets runs ask about the dates that are in doubt.
@@ -403,7 +324,7 @@ def test_a_date_whose_count_differs_is_loaded_again(database: Database, home: Ho
     assert outcomes(home)[f"study/{FIRST}/events"].rows_read == 0
 
 
-def test_files_of_such_a_stream_are_told_and_not_read(database: Database, home: Home, put: Put) -> None:
+def test_files_of_such_a_stream_are_told_and_not_read(database: PostgreSQL, home: Home, put: Put) -> None:
     put(f"study/{FIRST}/events.ndjson", ndjson(event(1)))
     put(f"study/{SECOND}/events-2.csv", b"event_id\n")
     put(f"study/{FIRST}/topics.ndjson", b"{}\n")
@@ -419,97 +340,6 @@ def test_files_of_such_a_stream_are_told_and_not_read(database: Database, home: 
 
 
 # What goes wrong
-
-
-def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestion.readers._PIECE_ROWS", 200)
-    monkeypatch.setattr("ingestion.database._MOST_ROWS", 100)
-
-
-def many(database: Database, rows: int) -> None:
-    database.execute(
-        f"""insert into study_events (received_at, event_id, event_type, event_ts, user_id, topic_id, properties)
-        select '{FIRST} 00:00Z'::timestamptz + n * interval '1 millisecond',
-            ('10000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'topic_explored', '{FIRST}',
-            '{USERS[0]}', '20000000-0000-4000-8000-000000000001', jsonb_build_object('topic_name', 'n ' || n)
-        from generate_series(1, {rows}) as n"""
-    )
-
-
-def test_a_connection_that_is_killed_in_mid_read_costs_no_row_and_counts_none_twice(
-    database: Database, home: Home, query: Query, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    in_small_pieces(monkeypatch)
-    many(database, 3000)
-    killed: list[int] = []
-
-    def kill(extract: Extract, rows: int) -> None:
-        if extract.extract_date == FIRST and rows >= 1000 and not killed:
-            [(count,)] = database.execute(
-                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                f" where application_name = 'daybook' and datname = '{database.name}'"
-            )
-            killed.append(count)
-
-    found = outcomes(home, progress=kill)
-    assert killed
-    assert killed[0] >= 1
-    assert found[f"study/{FIRST}/events"].rows_read == 3000
-    assert query("select count(*), count(distinct event_id), max(source_line) from lake.raw.study_events") == [
-        (3000, 3000, 3000)
-    ]
-    assert query("select count(*) from lake.raw.failed_loads") == [(0,)]
-    assert ledger.verify(home) == []
-
-
-def test_rows_that_come_and_go_while_a_date_is_read_are_none_of_it(
-    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One snapshot: what is counted is what is read."""
-    in_small_pieces(monkeypatch)
-    many(database, 1000)
-    changed: list[int] = []
-
-    def change(extract: Extract, rows: int) -> None:
-        if extract.extract_date == FIRST and not changed:
-            changed.append(rows)
-            database.execute("delete from study_events where id > 500")
-            database.put([event(1_000_000)], at(10))
-
-    load = outcomes(home, progress=change)[f"study/{FIRST}/events"]
-    assert changed[0] < 1000
-    assert (load.rows_read, load.rows_at_source) == (1000, 1000)
-    assert outcomes(home)[f"study/{FIRST}/events"].rows_read == 501
-
-
-def test_a_server_that_is_down_for_a_moment_is_waited_for(
-    running: postgres.Server, database: Database, home: Home
-) -> None:
-    database.put([event(1)], at(10))
-    waiting = pending(home)
-    running.stop()
-    again = threading.Timer(0.5, running.start)
-    again.start()
-    try:
-        with Loader(home, cores=1) as loader:
-            assert [outcome.rows_read for _, outcome in loader.load_all(waiting) if isinstance(outcome, Load)] == [1, 0]
-    finally:
-        again.join()
-
-
-def test_a_slow_server_fails_its_stream_and_no_other(database: Database, home: Home, put: Put) -> None:
-    """The statement's time-out is no reason to try again: the next one would take as long."""
-    database.put([event(1)], at(10))
-    put(f"textbook/{FIRST}/events.ndjson", b"")
-    database.configure(table=..., query="select e.* from study_events e, pg_sleep(5)", statement_timeout=1)
-    started = time.monotonic()
-    found = outcomes(home)
-    assert time.monotonic() - started < 5
-    assert found[f"study/{FIRST}/events"] == (
-        f"study/{FIRST}/events: postgresql:query: canceling statement due to statement timeout;"
-        " statement_timeout is 1 s"
-    )
-    assert isinstance(found[f"textbook/{FIRST}/events"], Load)
 
 
 @pytest.mark.parametrize(
@@ -532,16 +362,10 @@ def test_a_slow_server_fails_its_stream_and_no_other(database: Database, home: H
     ],
 )
 def test_what_will_not_pass_by_itself_is_told_at_once(
-    database: Database, home: Home, options: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
+    database: PostgreSQL, home: Home, options: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One attempt, and a message that names stream, date and cause, but neither a password nor a value."""
-    attempts: list[date] = []
-
-    def counted(source: Any, stream: Any, day: date) -> Any:
-        attempts.append(day)
-        return window(source, stream, day)
-
-    monkeypatch.setattr("ingestion.load.window", counted)
+    attempts = attempts_of(monkeypatch)
     database.execute("drop role if exists reader", "create role reader login password 'reader'")
     database.execute("create table secrets (id int, received_at timestamptz)")
     if options.get("table") == "secrets":
@@ -567,23 +391,13 @@ def test_what_will_not_pass_by_itself_is_told_at_once(
     assert {failed.error for failed in ledger.failed_loads(home)} == set(found.values())
 
 
-def test_an_error_of_a_value_does_not_tell_the_value(database: Database, home: Home) -> None:
+def test_an_error_of_a_value_does_not_tell_the_value(database: PostgreSQL, home: Home) -> None:
     database.put([event(1, event_type="geheim")], at(10))
     database.configure(table=..., query="select *, event_type::int as n from study_events")
     assert failure(home) == f"study/{FIRST}/events: postgresql:query: invalid input syntax for type integer: …"
 
 
-def test_nothing_can_be_written_by_a_query(database: Database, home: Home) -> None:
-    database.execute(
-        "create function change() returns int language sql as 'insert into study_events (received_at) values (now())"
-        " returning 1'"
-    )
-    database.put([event(1)], at(10))
-    database.configure(table=..., query="select *, change() as n from study_events")
-    assert "cannot execute INSERT in a read-only transaction" in failure(home)
-
-
-def test_a_database_that_cannot_be_asked_is_pending_once(database: Database, home: Home) -> None:
+def test_a_database_that_cannot_be_asked_is_pending_once(database: PostgreSQL, home: Home) -> None:
     """Looking for changed dates tells of it by one date that then fails to load; what was loaded stays."""
     database.put([event(1)], at(10))
     outcomes(home)
@@ -593,7 +407,7 @@ def test_a_database_that_cannot_be_asked_is_pending_once(database: Database, hom
     assert ledger.active_loads(home)["study", "events", FIRST].rows_read == 1
 
 
-def test_the_ledger_tells_rows_that_did_not_come(database: Database, home: Home) -> None:
+def test_the_ledger_tells_rows_that_did_not_come(database: PostgreSQL, home: Home) -> None:
     database.put([event(1), event(2)], at(10))
     load = outcomes(home)[f"study/{FIRST}/events"]
     assert isinstance(load, Load)
@@ -607,7 +421,7 @@ def test_the_ledger_tells_rows_that_did_not_come(database: Database, home: Home)
 
 
 def test_a_load_is_refused_when_fewer_rows_come_than_were_counted(
-    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.put([event(1)], at(10))
     monkeypatch.setattr(Window, "count", lambda self: 2)
@@ -615,7 +429,7 @@ def test_a_load_is_refused_when_fewer_rows_come_than_were_counted(
 
 
 def test_a_ledger_from_before_it_counted_at_the_source(
-    database: Database, home: Home, put: Put, query: Query, monkeypatch: pytest.MonkeyPatch
+    database: PostgreSQL, home: Home, put: Put, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lake that an earlier version wrote goes on."""
     database.streams({})
@@ -638,7 +452,7 @@ def test_a_ledger_from_before_it_counted_at_the_source(
 
 
 def test_large_rows_are_fetched_few_at_a_time_and_the_too_long_cut(
-    database: Database, home: Home, query: Query
+    database: PostgreSQL, home: Home, query: Query
 ) -> None:
     database.execute("alter table study_events alter properties type json using null")
     database.execute(
@@ -663,7 +477,7 @@ def test_large_rows_are_fetched_few_at_a_time_and_the_too_long_cut(
 
 
 def test_show_fetches_the_row_by_its_place_in_the_window(
-    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
     for number in (1, 2, 3):
@@ -684,7 +498,7 @@ def test_show_fetches_the_row_by_its_place_in_the_window(
 
 
 def test_status_and_withdraw_know_of_dates_in_a_database(
-    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
     database.put([event(1)], at(10))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -20,40 +18,28 @@ import pytest
 from ingestion import ledger
 from ingestion.contract import Field
 from ingestion.database import window
-from ingestion.extracts import Extract, ExtractError, discover
+from ingestion.extracts import Extract, discover
 from ingestion.home import Home
-from ingestion.lake import find_stream
 from ingestion.ledger import Load
-from ingestion.load import Loader, pending
+from ingestion.load import Loader
 from ingestion.sources import load_sources
 from tests import mariadb
-from tests.unit.ingestion.conftest import USERS, Put, Query, event
+from tests.unit.ingestion.conftest import USERS, Query, event
+from tests.unit.ingestion.databases import (
+    EVENTS,
+    FIRST,
+    SECOND,
+    MariaDB,
+    attempts_of,
+    failure,
+    new_database,
+    outcomes,
+    today,
+)
 
 pytestmark = pytest.mark.skipif(mariadb.why_missing() is not None, reason=mariadb.why_missing() or "")
 
-EVENTS = find_stream("study", "events")
 TOPIC = "20000000-0000-4000-8000-000000000001"
-# As an application may have it.
-TABLE = """
-create table study_events (
-    id bigint auto_increment primary key, received_at timestamp(6) not null default current_timestamp(6),
-    event_id uuid, event_type varchar(40), event_ts datetime(6), user_id char(36), session_id char(36),
-    client_ts datetime(6), topic_id char(36), question_id char(36), properties json, index (received_at)
-)"""
-# Rows of one date, a millisecond apart.
-MANY = """
-insert into study_events (received_at, event_id, event_type, event_ts, user_id, topic_id, properties)
-select timestamp('{day}') + interval seq * 1000 microsecond,
-    concat('10000000-0000-4000-8000-', lpad(seq, 12, '0')), 'topic_explored', '{day}', '{user}', '{topic}',
-    json_object('topic_name', concat('n ', seq))
-from seq_1_to_{rows}"""
-
-
-def today() -> date:
-    return datetime.now(UTC).date()
-
-
-FIRST, SECOND = today() - timedelta(days=2), today() - timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -62,57 +48,9 @@ def running() -> Iterator[mariadb.Server]:
         yield server
 
 
-_databases = itertools.count(1)
-
-
-class Database:
-    """A database of one test."""
-
-    def __init__(self, server: mariadb.Server, home: Home) -> None:
-        self.server = server
-        self.home = home
-        self.name = f"test_{next(_databases)}"
-        server.execute(f"create database {self.name}")
-        self.execute(TABLE)
-
-    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
-        return self.server.execute("set time_zone = '+00:00'", *statements, database=self.name)
-
-    def put(self, rows: list[dict[str, Any]], received: str) -> None:
-        """Insert rows, all received at one instant, in UTC."""
-        with self.server.connect(self.name) as con, con.cursor() as cursor:
-            cursor.execute("set time_zone = '+00:00'")
-            for row in rows:
-                values = {"received_at": received, **row}
-                values |= {name: v.rstrip("Z") for name, v in values.items() if name.endswith("_ts")}
-                texts = [json.dumps(v) if isinstance(v, dict | list) else v for v in values.values()]
-                marks = ", ".join(["%s"] * len(values))
-                cursor.execute(f"insert into study_events ({', '.join(values)}) values ({marks})", texts)
-
-    def many(self, rows: int, day: date = FIRST) -> None:
-        self.execute(MANY.format(day=day, user=USERS[0], topic=TOPIC, rows=rows))
-
-    def configure(self, **options: Any) -> None:
-        """Say that `study.events` is read from the table."""
-        usual = {
-            "kind": "database",
-            "url": f"mariadb://daybook:${{APP_PASSWORD}}@127.0.0.1:{self.server.port}/{self.name}",
-            "table": "study_events",
-            "received_at": "received_at",
-            "from": "FIRST",
-            "ignore": ["id"],
-            "grace_minutes": 0,
-        }
-        self.home.root.mkdir(parents=True, exist_ok=True)
-        given = {name: value for name, value in (usual | options).items() if value is not ...}
-        self.home.sources.write_text(json.dumps({"study": {"events": given}}).replace('"FIRST"', str(FIRST)))
-
-
 @pytest.fixture
-def database(running: mariadb.Server, home: Home, monkeypatch: pytest.MonkeyPatch) -> Database:
-    monkeypatch.setenv("APP_PASSWORD", mariadb.PASSWORD)
-    made = Database(running, home)
-    made.configure()
+def database(running: mariadb.Server, home: Home, monkeypatch: pytest.MonkeyPatch) -> MariaDB:
+    made: MariaDB = new_database(MariaDB, running, home, monkeypatch)
     return made
 
 
@@ -122,20 +60,6 @@ def complaints(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda told: found.append((told.object, told.exc_value)))
     return found
-
-
-def outcomes(home: Home, **options: Any) -> dict[str, Load | str]:
-    """Load what is pending; a failure as its message."""
-    with Loader(home) as loader:
-        found = list(loader.load_all(pending(home), **options))
-    return {str(extract): str(outcome) if isinstance(outcome, ExtractError) else outcome for extract, outcome in found}
-
-
-def failure(home: Home) -> str:
-    """The message of the first date."""
-    told = outcomes(home)[f"study/{FIRST}/events"]
-    assert isinstance(told, str)
-    return told
 
 
 def documents(home: Home, day: date = FIRST) -> list[dict[str, Any]]:
@@ -152,7 +76,7 @@ def documents(home: Home, day: date = FIRST) -> list[dict[str, Any]]:
 # Which rows
 
 
-def test_a_date_is_its_half_open_window_to_the_microsecond(database: Database, home: Home, query: Query) -> None:
+def test_a_date_is_its_half_open_window_to_the_microsecond(database: MariaDB, home: Home, query: Query) -> None:
     """Whatever time zone the server is in: it would show a timestamp, and compare it, in its own."""
     database.execute("set global time_zone = '+05:30'")
     try:
@@ -190,7 +114,7 @@ def pending_again(home: Home) -> list[Extract]:
 
 @pytest.mark.parametrize("scheme", ["mariadb", "mysql"])
 def test_rows_come_in_the_order_of_receive_time_and_key(
-    database: Database, home: Home, query: Query, scheme: str
+    database: MariaDB, home: Home, query: Query, scheme: str
 ) -> None:
     """By either name of the database, which is the name that the rows have for a file."""
     url = f"{scheme}://daybook:${{APP_PASSWORD}}@127.0.0.1:{database.server.port}/{database.name}"
@@ -206,7 +130,7 @@ def test_rows_come_in_the_order_of_receive_time_and_key(
 # How values arrive
 
 
-def test_values_are_spelled_exactly(database: Database, home: Home) -> None:
+def test_values_are_spelled_exactly(database: MariaDB, home: Home) -> None:
     """Numbers to the last digit, times in UTC whatever zone the server is in; JSON, which is a text here, as text."""
     database.execute(
         """create table kinds (
@@ -247,7 +171,7 @@ def test_values_are_spelled_exactly(database: Database, home: Home) -> None:
         database.execute("set global time_zone = 'SYSTEM'")
 
 
-def test_zero_and_one_are_a_bool_where_the_contract_has_one(database: Database, home: Home) -> None:
+def test_zero_and_one_are_a_bool_where_the_contract_has_one(database: MariaDB, home: Home) -> None:
     database.execute("alter table study_events add flag boolean")
     database.put([event(1, flag=1), event(2, flag=0), event(3, flag=2), event(4)], f"{FIRST} 10:00")
     stream = replace(EVENTS, envelope=(*EVENTS.envelope, Field(name="flag", type="bool")))
@@ -256,7 +180,7 @@ def test_zero_and_one_are_a_bool_where_the_contract_has_one(database: Database, 
     assert [doc.get("flag") for doc in docs] == [True, False, 2, None]
 
 
-def test_json_that_a_query_builds_is_judged_like_any_other(database: Database, home: Home, query: Query) -> None:
+def test_json_that_a_query_builds_is_judged_like_any_other(database: MariaDB, home: Home, query: Query) -> None:
     """As the guide has it: a comparison is a bool of JSON, a boolean column is a number. And % is no parameter."""
     database.execute("create table answers (id uuid, at timestamp(6) not null, correct boolean, seconds decimal(9, 3))")
     database.execute(f"insert into answers values ('{event(1)['event_id']}', '{FIRST} 10:00', true, 1.500)")
@@ -276,7 +200,7 @@ def test_json_that_a_query_builds_is_judged_like_any_other(database: Database, h
 
 
 @pytest.mark.parametrize("type_", ["binary(16)", "bit(1)", "blob"])
-def test_bytes_are_refused_and_can_be_ignored(database: Database, home: Home, type_: str) -> None:
+def test_bytes_are_refused_and_can_be_ignored(database: MariaDB, home: Home, type_: str) -> None:
     database.execute(f"alter table study_events add photo {type_}")
     database.put([event(1, photo=b"\x01")], f"{FIRST} 10:00")
     told = "mariadb:study_events: the column photo holds bytes, which is no JSON; ignore it"
@@ -286,43 +210,6 @@ def test_bytes_are_refused_and_can_be_ignored(database: Database, home: Home, ty
 
 
 # What is promised
-
-
-def test_rows_that_come_and_go_while_a_date_is_read_are_none_of_it(
-    database: Database, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One snapshot: what is counted is what is read."""
-    monkeypatch.setattr("ingestion.readers._PIECE_ROWS", 200)
-    monkeypatch.setattr("ingestion.database._MOST_ROWS", 100)
-    database.many(1000)
-    changed: list[int] = []
-
-    def change(extract: Extract, rows: int) -> None:
-        if extract.extract_date == FIRST and not changed:
-            changed.append(rows)
-            database.execute("delete from study_events where id > 500")
-            database.put([event(1_000_000)], f"{FIRST} 10:00")
-
-    load = outcomes(home, progress=change)[f"study/{FIRST}/events"]
-    assert isinstance(load, Load)
-    assert changed[0] < 1000
-    assert (load.rows_read, load.rows_at_source) == (1000, 1000)
-    read_again = outcomes(home)[f"study/{FIRST}/events"]
-    assert isinstance(read_again, Load)
-    assert (
-        read_again.rows_read
-        == database.execute(f"select count(*) from study_events where received_at < '{SECOND}'")[0][0]
-    )
-
-
-def test_nothing_can_be_written_by_a_query(database: Database, home: Home) -> None:
-    database.execute(
-        "create function change_it() returns int begin insert into study_events () values (); return 1; end"
-    )
-    database.put([event(1)], f"{FIRST} 10:00")
-    database.configure(table=..., query="select *, change_it() as n from study_events")
-    assert failure(home).endswith("mariadb:query: Cannot execute statement in a READ ONLY transaction")
-    assert database.execute("select count(*) from study_events") == [(1,)]
 
 
 _READ = """
@@ -346,7 +233,7 @@ print(rows, size, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) 
 """
 
 
-def test_memory_is_bounded(database: Database, home: Home) -> None:
+def test_memory_is_bounded(database: MariaDB, home: Home) -> None:
     """Of 150 MB some are held at a time: the rows stay at the server until they are wanted."""
     database.execute(
         f"""insert into study_events (received_at, event_id, event_type, properties)
@@ -366,7 +253,7 @@ def test_memory_is_bounded(database: Database, home: Home) -> None:
     assert more < 100_000_000
 
 
-def test_a_server_waits_while_what_came_is_judged(database: Database, home: Home) -> None:
+def test_a_server_waits_while_what_came_is_judged(database: MariaDB, home: Home) -> None:
     """Else it would cut off whoever takes no rows for `net_write_timeout`: a minute, and here a second."""
     database.execute(
         f"""insert into study_events (received_at, properties)
@@ -389,66 +276,6 @@ def test_a_server_waits_while_what_came_is_judged(database: Database, home: Home
 # What goes wrong
 
 
-def test_a_connection_that_is_killed_in_mid_read_costs_no_row_and_counts_none_twice(
-    database: Database, home: Home, query: Query, monkeypatch: pytest.MonkeyPatch, complaints: list[Any]
-) -> None:
-    monkeypatch.setattr("ingestion.readers._PIECE_ROWS", 20_000)
-    database.many(120_000)
-    killed: list[int] = []
-
-    def kill(extract: Extract, rows: int) -> None:
-        if extract.extract_date == FIRST and not killed:
-            found = database.execute(
-                f"select id from information_schema.processlist where db = '{database.name}' and info like 'select w.%'"
-            )
-            for (number,) in found:
-                database.execute(f"kill {number}")
-                killed.append(number)
-
-    found = outcomes(home, progress=kill)
-    assert len(killed) == 1
-    load = found[f"study/{FIRST}/events"]
-    assert isinstance(load, Load), load
-    assert load.rows_read == 120_000
-    assert query("select count(*), count(distinct event_id), max(source_line) from lake.raw.study_events") == [
-        (120_000, 120_000, 120_000)
-    ]
-    assert query("select count(*) from lake.raw.failed_loads") == [(0,)]
-    assert ledger.verify(home) == []
-    gc.collect()
-    assert complaints == []
-
-
-def test_a_server_that_is_down_for_a_moment_is_waited_for(
-    running: mariadb.Server, database: Database, home: Home
-) -> None:
-    database.put([event(1)], f"{FIRST} 10:00")
-    waiting = pending(home)
-    running.stop()
-    again = threading.Timer(0.5, running.start)
-    again.start()
-    try:
-        with Loader(home, cores=1) as loader:
-            assert [outcome.rows_read for _, outcome in loader.load_all(waiting) if isinstance(outcome, Load)] == [1, 0]
-    finally:
-        again.join()
-
-
-def test_a_slow_server_fails_its_stream_and_no_other(database: Database, home: Home, put: Put) -> None:
-    """The statement's time-out is no reason to try again: the next one would take as long."""
-    database.put([event(1)], f"{FIRST} 10:00")
-    put(f"textbook/{FIRST}/events.ndjson", b"")
-    database.configure(table=..., query="select e.*, sleep(5) as n from study_events e", statement_timeout=1)
-    started = time.monotonic()
-    found = outcomes(home)
-    assert time.monotonic() - started < 5
-    assert found[f"study/{FIRST}/events"] == (
-        f"study/{FIRST}/events: mariadb:query: Query execution was interrupted (max_statement_time exceeded);"
-        " statement_timeout is 1 s"
-    )
-    assert isinstance(found[f"textbook/{FIRST}/events"], Load)
-
-
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -463,16 +290,10 @@ def test_a_slow_server_fails_its_stream_and_no_other(database: Database, home: H
     ],
 )
 def test_what_will_not_pass_by_itself_is_told_at_once(
-    database: Database, home: Home, options: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
+    database: MariaDB, home: Home, options: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One attempt, and a message that names stream, date and cause, but no password."""
-    attempts: list[date] = []
-
-    def counted(source: Any, stream: Any, day: date) -> Any:
-        attempts.append(day)
-        return window(source, stream, day)
-
-    monkeypatch.setattr("ingestion.load.window", counted)
+    attempts = attempts_of(monkeypatch)
     database.execute(
         "create or replace user reader@'127.0.0.1' identified by 'only to read: …'",
         "create table other (id int)",
@@ -494,7 +315,7 @@ def test_what_will_not_pass_by_itself_is_told_at_once(
     assert {failed.error for failed in ledger.failed_loads(home)} == set(found.values())
 
 
-def test_an_error_of_a_value_does_not_tell_the_value(database: Database, home: Home) -> None:
+def test_an_error_of_a_value_does_not_tell_the_value(database: MariaDB, home: Home) -> None:
     database.execute(
         "create function numbered(t varchar(40)) returns int begin declare n int; set n = t; return n; end"
     )
@@ -507,7 +328,7 @@ def test_an_error_of_a_value_does_not_tell_the_value(database: Database, home: H
 
 
 def test_a_reading_that_is_given_up_leaves_the_rest_at_the_server(
-    database: Database, home: Home, complaints: list[Any]
+    database: MariaDB, home: Home, complaints: list[Any]
 ) -> None:
     """The driver would read to the end what nobody wants: for hours, of a large table whose tenth row is refused."""
     database.configure(table=..., query="select e.*, sleep(e.id > 1000) as n from study_events e")

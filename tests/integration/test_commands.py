@@ -22,6 +22,7 @@ from ingestion.lock import writer
 from mastery.store import Store
 from orchestration.databases import publication
 from orchestration.planning import is_up_to_date
+from tests.integration.commands import CHECKOUT, run, start
 from tests.unit.mastery.test_refit import make_marts
 
 
@@ -30,29 +31,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("home"))
     generate(home, learners=8, days=4)
     return home
-
-
-def run(home: Home, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "orchestration", *command],
-        cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "DAYBOOK_HOME": str(home.root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def start(home: Home, *command: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestration", *command],
-        cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "DAYBOOK_HOME": str(home.root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def kill_in_the_transformation(night: subprocess.Popen[str]) -> None:
@@ -153,7 +131,7 @@ def dbt_by_hand(home: Home, target: Path) -> subprocess.Popen[str]:
             ),
             *("--exclude-resource-type", "unit_test"),
         ],
-        cwd=Path(__file__).resolve().parents[2] / "dbt_project",
+        cwd=CHECKOUT / "dbt_project",
         env={**os.environ, "DAYBOOK_HOME": str(home.root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from ingestion.home import Home
 from ingestion.lake import all_streams, find_stream
 from ingestion.readers import read_documents
 from tests import postgres
+from tests.integration.commands import start
 from tests.integration.warehouse import Warehouse
 
 pytestmark = pytest.mark.skipif(postgres.why_missing() is not None, reason=postgres.why_missing() or "")
@@ -137,7 +137,7 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
         f"study:\n  events: {{kind: database, url: '{url.removesuffix('postgres')}killed', table: events,"
         f" received_at: received_at, from: {FIRST}, to: {DATES[1]}}}\n"
     )
-    night = nightly(home)
+    night = start(home, "nightly")
     try:
         wait_for_a_reader(server, night)
     finally:
@@ -145,7 +145,7 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
     assert night.wait(timeout=60) == -signal.SIGKILL
     assert ledger.active_loads(home) == {}
 
-    night = nightly(home)
+    night = start(home, "nightly")
     told, _ = night.communicate(timeout=300)
     assert night.returncode == 0, told
     assert ledger.verify(home) == []
@@ -159,18 +159,6 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
         database="killed",
     )
     assert sorted(of_marts) == sorted(of_table)
-
-
-def nightly(home: Home) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestration", "nightly"],
-        cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "DAYBOOK_HOME": str(home.root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def wait_for_a_reader(server: postgres.Server, night: subprocess.Popen[str]) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,31 +14,19 @@ import pytest
 
 from ingestion.demo import generate
 from ingestion.home import Home
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def start(home: Home, *before: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*before, sys.executable, "-m", "orchestration", "nightly"],
-        cwd=CHECKOUT,
-        env={**os.environ, "DAYBOOK_HOME": str(home.root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+from tests.integration.commands import start
 
 
 def night(home: Home, *before: str) -> tuple[int, str]:
     """The exit status of a night, and what it said."""
-    running = start(home, *before)
+    running = start(home, "nightly", before=before)
     told, _ = running.communicate()
     return running.returncode, told
 
 
 def night_whose_disk_fills_up(home: Home, ballast: Path) -> tuple[int, str]:
     """The same of a night behind whose first models no byte is left."""
-    running = start(home)
+    running = start(home, "nightly")
     assert running.stdout is not None
     told = ""
     for line in running.stdout:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import duckdb
 import pytest
 
@@ -29,6 +31,18 @@ def test_dbt_keeps_to_the_memory_that_it_may_take(empty: Warehouse, monkeypatch:
     with pytest.raises(AssertionError, match="DAYBOOK_MEMORY is 'much'") as failure:
         empty.dbt("show", "--inline", "select 1 as one")
     assert empty.mart("study_sessions") == [], f"what holds the database is not closed by: {failure.value}"
+
+
+@pytest.mark.parametrize(("limit", "threads"), [("1GB", 1), ("", 2)])
+def test_within_a_limit_of_memory_each_model_may_have_all_of_it(
+    empty: Warehouse, monkeypatch: pytest.MonkeyPatch, limit: str, threads: int
+) -> None:
+    monkeypatch.setenv("DAYBOOK_MEMORY", limit)
+    empty.dbt("run", "--select", "staging")
+    results = json.loads((empty.target / "run_results.json").read_text())["results"]
+    used = [result["thread_id"] for result in results if result["unique_id"].startswith("model.")]
+    assert len(used) > 20
+    assert len(set(used)) == threads
 
 
 def test_marts_of_an_empty_lake_are_there_and_empty(empty: Warehouse) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from ingestion.home import Home
 from ingestion.lake import Lake, attach_lake
 from ingestion.ledger import Difference, Load
 from ingestion.load import Loader, load_extract, pending
+from ingestion.readers import UnreadableFile
 
 DAY = "2025-01-02"
 EVENTS = f"study/{DAY}/events.ndjson"
@@ -396,6 +398,67 @@ def test_a_caller_that_stops_halfway_leaves_a_loader_that_goes_on(home: Home, pu
         assert len(ledger.active_loads(home)) == 1
         assert len([*loader.load_all(pending(home))]) == 7
     assert pending(home) == []
+
+
+def test_few_pieces_wait_to_be_judged_whatever_comes(home: Home, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three extracts of 20 pieces: one core judges one, two wait, and each of the two that are begun has read one."""
+    for day in range(1, 4):
+        put(f"study/2025-01-{day:02d}/events.ndjson", ndjson(*(event(n) for n in range(140))))
+    monkeypatch.setattr("ingestion.readers._PIECE_ROWS", 7)
+    counting = threading.Lock()
+    read = judged = most = 0
+    read_documents, judge = loading.read_documents, loading.judge
+
+    def counted_pieces(*arguments: Any) -> Iterator[Any]:
+        nonlocal read, most
+        for piece in read_documents(*arguments):
+            with counting:
+                read += 1
+                most = max(most, read - judged)
+            yield piece
+
+    def slow_judge(*arguments: Any) -> Any:
+        nonlocal judged
+        time.sleep(0.02)
+        found = judge(*arguments)
+        with counting:
+            judged += 1
+        return found
+
+    monkeypatch.setattr(loading, "read_documents", counted_pieces)
+    monkeypatch.setattr(loading, "judge", slow_judge)
+    with Loader(home, cores=1) as loader:
+        assert len([*loader.load_all(pending(home))]) == 3
+    assert judged == 60
+    assert 2 <= most <= 5
+
+
+def test_nothing_of_an_extract_that_failed_is_still_judged(
+    home: Home, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece that was judged on would leave its tables in an engine that knows of nobody who wants them."""
+    put(EVENTS, ndjson(*(event(n) for n in range(21))))
+    monkeypatch.setattr("ingestion.readers._PIECE_ROWS", 7)
+    judged: list[str] = []
+    read_documents, judge = loading.read_documents, loading.judge
+
+    def torn_pieces(*arguments: Any) -> Iterator[Any]:
+        yield next(read_documents(*arguments))
+        raise UnreadableFile("torn")
+
+    def slow_judge(*arguments: Any) -> Any:
+        time.sleep(0.3)
+        found = judge(*arguments)
+        judged.append(found.accepted)
+        return found
+
+    monkeypatch.setattr(loading, "read_documents", torn_pieces)
+    monkeypatch.setattr(loading, "judge", slow_judge)
+    with Loader(home, cores=1) as loader:
+        [(_, failed)] = loader.load_all(pending(home))
+        assert isinstance(failed, ExtractError)
+        assert len(judged) == 1
+        assert loader._engine.execute("select count(*) from duckdb_tables()").fetchall() == [(0,)]
 
 
 def test_what_nobody_waits_for_is_read_no_further(home: Home, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:

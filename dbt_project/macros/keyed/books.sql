@@ -6,7 +6,9 @@ What the keyed models remember, in the schema `keyed` of the database that holds
                      Without transactions a build has two rows, see `keyed_begin` in spark.sql.
   progress           up to which batch of which generation a consumer has taken a producer's log.
   applied_loads      which loads of the raw lake a model has applied.
-  <model>__changes   the change log: per batch, the logged columns of rows that came, went or changed.
+  passed             up to which batch of which generation a data test has passed a model's log (see tests.sql).
+  touched_dates      per batch, the dates on which the keys of the model that were computed again have or had rows.
+  <model>__changes   the change log: per batch, the key and the logged columns of rows that came, went or changed.
 #}
 {% macro warehouse_database() %}{{ return(target.database) }}{% endmacro %}
 {% macro marts_database() %}{{ return(adapter.dispatch('marts_database')()) }}{% endmacro %}
@@ -19,6 +21,10 @@ What the keyed models remember, in the schema `keyed` of the database that holds
     create schema if not exists {{ database }}.keyed;
     create table if not exists {{ keyed_books(database, 'builds') }} ({{ keyed_builds_columns() }});
     create table if not exists {{ keyed_books(database, 'progress') }} ({{ keyed_progress_columns() }});
+    create table if not exists {{ keyed_books(database, 'passed') }} (
+        test string, code string, producer string, generation string, batch bigint
+    );
+    create table if not exists {{ keyed_books(database, 'touched_dates') }} (model string, batch bigint, date date);
     create table if not exists {{ keyed_books(database, 'applied_loads') }} (
         model string, system string, stream string, extract_date date, load_id string
     )
@@ -117,7 +123,7 @@ compilation of a model and its materialization share.
 {%- endmacro %}
 
 {# Raised when a macro that the models share changes what they say, so that every warehouse is built in full once. #}
-{% macro keyed_version() %}{{ return('3') }}{% endmacro %}
+{% macro keyed_version() %}{{ return('4') }}{% endmacro %}
 
 {#
 What a model's rows depend on besides its producers: its own code and declared columns, the project's settings, on the lake the contracts, and the
@@ -193,7 +199,7 @@ all is counted.
 {% endmacro %}
 
 {#
-Drops what nobody needs any more: builds and progress that are not the last, and log entries that every consumer has taken.
+Drops what nobody needs any more: builds and progress that are not the last, and log entries that every consumer has taken and every test has passed.
 In one place, at the end of the run: two consumers that prune at once would conflict.
 #}
 {% macro keyed_books_prune(database) %}{{ return(adapter.dispatch('keyed_books_prune')(database)) }}{% endmacro %}
@@ -206,23 +212,34 @@ In one place, at the end of the run: two consumers that prune at once would conf
     ).columns[0].values() -%}
     {%- for node in keyed_nodes(database) if node.name ~ '__changes' in logs -%}
         delete from {{ keyed_log(node.name) }} where batch <= ({{ keyed_taken_by_all(node) }});
+        {%- if keyed_has_date(node) -%}
+        delete from {{ keyed_books(database, 'touched_dates') }}
+        where model = '{{ node.name }}' and batch not in (select batch from {{ keyed_log(node.name) }});
+        {%- endif -%}
     {%- endfor -%}
     delete from {{ builds }} where (model, batch) not in (select (model, max(batch)) from {{ builds }} group by model);
     delete from {{ progress }} where rowid not in (select max(rowid) from {{ progress }} group by consumer, producer)
     {%- endif -%}
 {% endmacro %}
 
-{# Up to which batch of its generation every consumer has taken a producer's log; null where there is none. #}
+{#
+Up to which batch of its generation every consumer has taken a producer's log, and every test has passed it. One that has not begun with this generation
+will look at everything; where that is so of all, up to the last.
+#}
 {% macro keyed_taken_by_all(node) %}
-    {%- set taken = [] -%}
+    {%- set generation = 'generation = (select generation from (' ~ keyed_last_build(node.name) ~ ') as last)' -%}
+    {%- set taken = keyed_passed_by_tests(node, generation) -%}
     {%- for consumer in graph.nodes.values() if consumer.resource_type == 'model' and consumer.config.materialized == 'keyed' and node.name in consumer.config.meta.keyed.get('follows', {}) -%}
         {%- do taken.append(
             "select max(batch) as batch from " ~ keyed_books(consumer.database, 'progress') ~ " where consumer = '" ~ consumer.name ~ "' and producer = '" ~ node.name
-            ~ "' and generation = (select generation from (" ~ keyed_last_build(node.name) ~ ") as last)"
+            ~ "' and " ~ generation
         ) -%}
     {%- endfor -%}
-    {{ return('select min(batch) from (' ~ (taken or ['select cast(null as bigint) as batch']) | join(' union all ') ~ ') as taken') }}
+    {{ return('select coalesce(min(batch), 9223372036854775807) from (' ~ (taken or ['select cast(null as bigint) as batch']) | join(' union all ') ~ ') as taken') }}
 {% endmacro %}
+
+{# Whether a model's rows have the date by which it is read, and so lie in its order. #}
+{% macro keyed_has_date(node) %}{{ return(node.config.meta.keyed.get('date') in node.columns) }}{% endmacro %}
 
 {# The code of a model and of the seeds, views and tables between it and the keyed models that it reads: what they say is part of it. #}
 {% macro keyed_code(unique_id) %}

@@ -5,12 +5,13 @@ computed again, and nothing else. docs/guides/a_night_by_keys.md explains it; th
 Config, under `meta.keyed`:
 
   key       columns that name what is recomputed whole (a session, a user's day).
+  key_of    where the key is a hash, the columns that it is the hash of (optional).
   follows   {producer: "select <key> from changes"}: the keyed models whose change logs say which keys are touched. `changes`
             are the entries of the producer's log that this model has not taken yet, `self` the model's rows before.
   loads     [[system, stream], ...]: for models on the raw lake, the streams whose unapplied loads touch keys (see loads.sql).
   also      "select <key> from self where ...": keys touched by as-of alone, found in what was open before. The CTE `as_of`
             has as-of.
-  log       columns of this model that its followers need; entries are written for rows that really differ, before and after.
+  log       columns of this model that its followers need besides the key; entries are written for rows that really differ, before and after.
   date      the column of `follows` and `also` that holds the dates to read (optional). It lets `touched_rows` skip row groups.
   dates_in  {model: [columns]}: the keyed model that knows on which dates a key has rows, and the columns to look the key up by;
             by default the model itself. It has to cover what was read before; what changed since is in the logs.
@@ -38,7 +39,7 @@ Config, under `meta.keyed`:
     {%- endif -%}
 
     {%- set books = keyed_begin(build, incremental) if incremental and ns.differs else [] -%}
-    {%- if ns.differs and keyed.get('log') -%}{%- do books.append(keyed_write_log(keyed, target_relation, build, incremental)) -%}{%- endif -%}
+    {%- if ns.differs -%}{%- do books.extend(keyed_write_log(keyed, target_relation, build, incremental)) -%}{%- endif -%}
     {%- if ns.differs and incremental -%}{%- do books.extend(keyed_apply(target_relation)) -%}{%- endif -%}
     {%- if keyed.get('follows') -%}{%- do books.append(keyed_book_progress(keyed)) -%}{%- endif -%}
     {%- if keyed.get('loads') -%}{%- do books.extend(keyed_book_loads(keyed)) -%}{%- endif -%}
@@ -197,25 +198,51 @@ Recomputing a key must not touch another one: such a row would stand twice, or c
     {{ return(found['differences'] > 0) }}
 {% endmacro %}
 
-{# The statement that writes the change log: what went and came; of a full build nothing, for all may have changed. #}
+{#
+The statements that write the change log, what went and came, and the dates of the keys that were computed again; of a full build nothing, for all may
+have changed.
+#}
 {% macro keyed_write_log(keyed, relation, build, incremental) %}
-    {%- if incremental -%}
-        {{ return(
-            'insert into ' ~ keyed_log(this.identifier) ~ ' select distinct ' ~ build['batch'] ~ ', ' ~ keyed['log'] | join(', ')
-            ~ ' from (select * from ' ~ keyed_temp('gone') ~ ' union all select * from ' ~ keyed_temp('come') ~ ') as differences'
-        ) }}
+    {%- set logged = keyed_log_columns(keyed) -%}
+    {%- if not logged -%}{{ return([]) }}{%- endif -%}
+    {%- if not incremental -%}
+        {{ return([
+            'create or replace table ' ~ keyed_log(this.identifier) ~ ' ' ~ keyed_format()
+            ~ ' as select cast(0 as bigint) as batch, ' ~ logged | join(', ') ~ ' from ' ~ relation ~ ' limit 0'
+        ]) }}
     {%- endif -%}
-    {{ return(
-        'create or replace table ' ~ keyed_log(this.identifier) ~ ' ' ~ keyed_format()
-        ~ ' as select cast(0 as bigint) as batch, ' ~ keyed['log'] | join(', ') ~ ' from ' ~ relation ~ ' limit 0'
-    ) }}
+    {{ return([
+        'insert into ' ~ keyed_log(this.identifier) ~ ' select distinct ' ~ build['batch'] ~ ', ' ~ logged | join(', ')
+        ~ ' from (select * from ' ~ keyed_temp('gone') ~ ' union all select * from ' ~ keyed_temp('come') ~ ') as differences'
+    ] + keyed_write_dates(build)) }}
+{% endmacro %}
+
+{# What is logged: the key, by which tests find what is new, and the columns that followers need. Tests of other engines look at all rows. #}
+{% macro keyed_log_columns(keyed) %}{{ return(adapter.dispatch('keyed_log_columns')(keyed)) }}{% endmacro %}
+{% macro default__keyed_log_columns(keyed) %}
+    {{ return(keyed.get('log', []) + (keyed.get('key_of') or keyed['key']) | reject('in', keyed.get('log', [])) | list) }}
+{% endmacro %}
+
+{# The dates on which the keys that were computed again have or had rows, where the model has a date: a test reads no others. #}
+{% macro keyed_write_dates(build) %}{{ return(adapter.dispatch('keyed_write_dates')(build)) }}{% endmacro %}
+{% macro default__keyed_write_dates(build) %}
+    {%- if not keyed_has_date(model) -%}{{ return([]) }}{%- endif -%}
+    {%- set date = config.get('meta')['keyed']['date'] -%}
+    {{ return([
+        'insert into ' ~ keyed_books(this.database, 'touched_dates') ~ " select distinct '" ~ this.identifier ~ "', " ~ build['batch'] ~ ', ' ~ date ~ ' from ('
+        ~ 'select ' ~ date ~ ' from ' ~ keyed_temp('before') ~ ' union all select ' ~ date ~ ' from ' ~ keyed_temp('after') ~ ') as touched'
+    ]) }}
 {% endmacro %}
 
 {% macro keyed_touched_sql(keyed) %}
     {%- set parts = [] -%}
     {%- set self = 'self as (select * from ' ~ this ~ ')' -%}
     {%- for producer, select_keys in keyed.get('follows', {}).items() -%}
-        {%- do parts.append('(with changes as (' ~ keyed_pending(producer) ~ '), ' ~ self ~ ' ' ~ select_keys ~ ')') -%}
+        {%- if model.resource_type == 'test' -%}
+            {%- do parts.append('(with changes as (' ~ keyed_untested(producer) ~ ') ' ~ select_keys ~ ')') -%}
+        {%- else -%}
+            {%- do parts.append('(with changes as (' ~ keyed_pending(producer) ~ '), ' ~ self ~ ' ' ~ select_keys ~ ')') -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- if keyed.get('loads') -%}{%- do parts.append('(' ~ keys_of_unapplied_loads(keyed) ~ ')') -%}{%- endif -%}
     {%- if keyed.get('also') -%}

@@ -14,11 +14,11 @@ for x itself in a full build. So a model reads like plain SQL either way.
         {%- set keyed = config.get('meta')['keyed'] -%}
         (
             select read.* from {{ relation }} as read
-            semi join {{ keyed_temp('touched') }} as touched on {{ is_touched(columns, by) }}
+            semi join {{ keyed_touched('touched') }} as touched on {{ is_touched(columns, by) }}
             {%- if date and keyed.get('date') %}
             where read.{{ date }} in (
                 {%- for day in days %}
-                select {{ days_after(keyed['date'], day) if day else keyed['date'] }} from {{ keyed_temp('dates') }}
+                select {{ days_after(keyed['date'], day) if day else keyed['date'] }} from {{ keyed_touched('dates') }}
                 {{- ' union all' if not loop.last }}
                 {%- endfor %}
             )
@@ -30,6 +30,11 @@ for x itself in a full build. So a model reads like plain SQL either way.
     {%- else -%}
         {{ relation }}
     {%- endif -%}
+{% endmacro %}
+
+{# The touched keys, and the dates to read for them. A model has kept them; a test, in whose key the date is, finds both in the logs. #}
+{% macro keyed_touched(part) %}
+    {{ return(keyed_temp(part) if model.resource_type == 'model' else '(' ~ keyed_touched_sql(config.get('meta')['keyed']) ~ ')') }}
 {% endmacro %}
 
 {# Whether a row of `read` belongs to a key of `touched`. #}
@@ -48,9 +53,11 @@ for x itself in a full build. So a model reads like plain SQL either way.
 
 {#
 Whether this run recomputes touched keys only. False when the model does not exist yet, was built with other code or settings,
-a producer was built in full since, or as-of moved backward for a model that depends on it: then it is built in full.
+a producer was built in full since, or as-of moved backward for a model that depends on it: then it is built in full. For a data test, whether it may look
+at news alone (see tests.sql).
 #}
 {% macro is_keyed_run() %}{{ return(adapter.dispatch('is_keyed_run')() if execute else false) }}{% endmacro %}
 {% macro default__is_keyed_run() %}
+    {%- if model.resource_type == 'test' -%}{{ return(is_test_of_news(config.get('meta')['keyed']['follows'].keys() | list)) }}{%- endif -%}
     {{ return(not should_full_refresh() and load_cached_relation(this) is not none and keyed_standing()['is_current']) }}
 {% endmacro %}

@@ -46,7 +46,7 @@ The books are only ever appended to while models are built: two threads that cha
         {%- set logs = run_query('show tables in keyed').columns['tableName'].values() -%}
         {%- for node in keyed_nodes(database) if node.name ~ '__changes' in logs -%}
             {%- set taken = run_query(keyed_taken_by_all(node)).rows[0][0] -%}
-            {%- if taken is not none -%}{%- do run_query('delete from ' ~ keyed_log(node.name) ~ ' where batch <= ' ~ taken) -%}{%- endif -%}
+            {%- do run_query('delete from ' ~ keyed_log(node.name) ~ ' where batch <= ' ~ taken) -%}
         {%- endfor -%}
         {%- for table, of in {'builds': ['model'], 'progress': ['consumer', 'producer']}.items() -%}
             {%- set book = keyed_books(database, table) -%}
@@ -122,6 +122,10 @@ The books are only ever appended to while models are built: two threads that cha
         create or replace table {{ relation }} {{ keyed_format() }} {{ comment_clause() }} as {{ sql }}
     {%- endcall -%}
 {% endmacro %}
+
+{# Tests look at all rows here, so that nothing is logged for them. #}
+{% macro spark__keyed_log_columns(keyed) %}{{ return(keyed.get('log', [])) }}{% endmacro %}
+{% macro spark__keyed_write_dates(build) %}{{ return([]) }}{% endmacro %}
 
 {# A statement for each column: what a full build has said stays. #}
 {% macro spark__keyed_docs(relation, incremental) %}

@@ -8,7 +8,7 @@ with judged as (
     select
         {{ first_broken(conditions) }} as broken_condition,
         *
-    from {{ model }}
+    from {{ untested_rows(model) }}
 )
 
 select *

@@ -6,7 +6,7 @@ it returns the keys at fault and how many rows have them, so `where` and `limit`
 select
     {{ columns | join(',\n    ') }},
     count(*) as row_count
-from {{ model }}
+from {{ untested_rows(model, unique=columns) }}
 group by {{ columns | join(', ') }}
 having count(*) > 1{% for column in columns %} or {{ column }} is null{% endfor %}
 {% endtest %}

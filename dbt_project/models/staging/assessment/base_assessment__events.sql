@@ -2,6 +2,7 @@
     materialized='keyed',
     meta={'keyed': {
         'key': ['id_hash'],
+        'key_of': ['event_id'],
         'loads': [['assessment', 'events'], ['assessment', 'batches']],
         'date': 'event_date',
         'log': ['event_id', 'session_id', 'event_date', 'stream', 'extract_date', 'copy_status'],

@@ -2,6 +2,7 @@
     materialized='keyed',
     meta={'keyed': {
         'key': ['id_hash'],
+        'key_of': ['event_id'],
         'loads': [['collaboration', 'events']],
         'date': 'event_date',
         'log': [

@@ -2,6 +2,7 @@
     materialized='keyed',
     meta={'keyed': {
         'key': ['id_hash'],
+        'key_of': ['row_id'],
         'loads': [['recommendation', 'events']],
         'date': 'event_date',
         'log': [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,50 @@ def test_a_flipped_answer_of_a_held_out_learner_changes_their_later_predictions_
     changed = {key for key in before if before[key] != after[key]} - {answer["attempt_id"]}
     # Each of them, as the learner's attempts are all counted.
     assert changed == later_than(answer, before)
+
+
+def test_a_night_looks_up_what_was_hundreds_of_attempts_ago(tmp_path: Path) -> None:
+    """Memories reach 300 attempts back, 10 on a topic, and one at a question: each lies on other nights here.
+
+    Of 130 attempts a date every 26th is on the second topic, and each of the 40 questions comes back after a third of a
+    date. The date in the middle comes last, with an attempt of the second date that moves all behind it.
+    """
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
+    dates = [date(2026, 3, day) for day in range(2, 7)]
+    late = attempt(dates[1], 500, at_minute=300)
+    for arriving in (dates[:2], dates[2:3], dates[4:], dates[3:4]):
+        for day in arriving:
+            answers = [attempt(day, number, at_minute=8 * number) for number in range(130)]
+            deliver(warehouse, day, answers + ([late] if day == dates[3] else []))
+        warehouse.load()
+        warehouse.build()
+        if arriving != dates[:2]:
+            warehouse.assert_equals_rebuild(f"with {arriving}")
+    states = warehouse.query("select learner_attempts, date from warehouse.intermediate.int_study__mastery_states")
+    assert sorted(row["learner_attempts"] for row in states) == list(range(1, 5 * 130 + 2))
+    (built,) = warehouse.query("select batch from warehouse.keyed.builds where model = 'int_study__mastery_states'")
+    assert built["batch"] == 4, "each night is a batch of the first build"
+
+
+def attempt(day: date, number: int, at_minute: int) -> dict[str, Any]:
+    """Two of three are correct; which ones goes round with the questions."""
+    at = (datetime.combine(day, datetime.min.time(), UTC) + timedelta(minutes=at_minute)).isoformat()
+    return {
+        "event_id": f"10000000-0000-4000-8000-{day:%y%m%d}{number:06d}",
+        "event_type": "question_submit",
+        "event_ts": at,
+        "client_ts": at,
+        "user_id": "00000000-0000-4000-8000-000000000001",
+        "question_id": f"50000000-0000-4000-8000-{number % 40:012d}",
+        "topic_id": f"40000000-0000-4000-8000-{int(number % 26 == 0):012d}",
+        "properties": {"is_correct": (number + day.day) % 3 != 0, "hint_used": number % 7 == 0},
+    }
+
+
+def deliver(warehouse: Warehouse, day: date, events: list[dict[str, Any]]) -> None:
+    path = warehouse.home.landing / "study" / day.isoformat() / "events.ndjson"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
 
 
 def predictions(warehouse: Warehouse) -> dict[str, dict[str, Any]]:

@@ -43,6 +43,29 @@ both ways. New, changed and withdrawn dates alike turn up as unapplied, and only
     {{ return(dates) }}
 {% endmacro %}
 
+{#
+Whether a model on the raw lake is built in full sooner than by keys, and all that follow it: more rows are to be applied than half of those that are.
+Measured: 1 million events on 10 million took 67 s by keys and 112 s in full, 19 million on 12 million 760 s and some 350 s.
+#}
+{% macro is_mostly_unapplied() %}
+    {%- set keyed = config.get('meta')['keyed'] -%}
+    {%- set known = keyed_known() -%}
+    {%- if 'is_mostly_unapplied' not in known -%}
+        {%- do known.update({'is_mostly_unapplied': keyed.get('loads') is not none and find_mostly_unapplied(keyed)}) -%}
+    {%- endif -%}
+    {{ return(known['is_mostly_unapplied']) }}
+{% endmacro %}
+
+{% macro find_mostly_unapplied(keyed) %}
+    {%- set rows = run_query(
+        'select cast(coalesce(sum(case when is_applied is null then rows_read end), 0) as bigint) as unapplied,'
+        ~ ' cast(coalesce(sum(case when is_applied then rows_read end), 0) as bigint) as applied'
+        ~ ' from ' ~ source('lake', 'loads') ~ ' as loads inner join ' ~ loads_of(keyed) ~ ' as own using (system, stream, extract_date, load_id)'
+        ~ ' left join (select *, true as is_applied from ' ~ keyed_applied_loads() ~ ') as applied using (system, stream, extract_date, load_id)'
+    ).rows[0] -%}
+    {{ return(rows['unapplied'] >= var('fewest_rows_built_in_full') and 2 * rows['unapplied'] > rows['applied']) }}
+{% endmacro %}
+
 {# The hashes of the contracts of the systems whose loads a model applies. #}
 {% macro contract_hashes(keyed) %}
     {%- if not keyed.get('loads') -%}{{ return([]) }}{%- endif -%}

@@ -32,6 +32,18 @@ for x itself in a full build. So a model reads like plain SQL either way.
     {%- endif -%}
 {% endmacro %}
 
+{#
+In a keyed run, the model's own rows before the first touched date of the same `by` (columns of the key): what a model that goes on from day to day, and
+computes every day after a touched one again, starts from.
+#}
+{% macro earlier_rows(by, date) %}
+    (
+        select read.* from {{ this }} as read
+        inner join (select {{ by | join(', ') }}, min({{ date }}) as first_date from {{ keyed_temp('touched') }} group by {{ by | join(', ') }}) as touched
+            on {{ keyed_same(by, 'touched') }} and read.{{ date }} < touched.first_date
+    )
+{%- endmacro %}
+
 {# The touched keys, and the dates to read for them. A model has kept them; a test, in whose key the date is, finds both in the logs. #}
 {% macro keyed_touched(part) %}
     {{ return(keyed_temp(part) if model.resource_type == 'model' else '(' ~ keyed_touched_sql(config.get('meta')['keyed']) ~ ')') }}
@@ -53,11 +65,14 @@ for x itself in a full build. So a model reads like plain SQL either way.
 
 {#
 Whether this run recomputes touched keys only. False when the model does not exist yet, was built with other code or settings,
-a producer was built in full since, or as-of moved backward for a model that depends on it: then it is built in full. For a data test, whether it may look
+a producer was built in full since, as-of moved backward for a model that depends on it, or so many rows arrived that all are computed sooner than
+their keys: then it is built in full. For a data test, whether it may look
 at news alone (see tests.sql).
 #}
 {% macro is_keyed_run() %}{{ return(adapter.dispatch('is_keyed_run')() if execute else false) }}{% endmacro %}
 {% macro default__is_keyed_run() %}
     {%- if model.resource_type == 'test' -%}{{ return(is_test_of_news(config.get('meta')['keyed']['follows'].keys() | list)) }}{%- endif -%}
-    {{ return(not should_full_refresh() and load_cached_relation(this) is not none and keyed_standing()['is_current']) }}
+    {{ return(
+        not should_full_refresh() and load_cached_relation(this) is not none and keyed_standing()['is_current'] and not is_mostly_unapplied()
+    ) }}
 {% endmacro %}

@@ -3,6 +3,9 @@ The mastery model in SQL, as docs/guides/mastery_model.md defines it: what a lea
 
 A learner's earlier attempts are told by sums that run over all of them, whole numbers throughout, so they are exact in any order: the last k
 are a difference of two such sums. `int_study__mastery_states` puts the pieces together; they are generated from the levels below.
+
+States keep their sums. A night computes a learner's attempts from the first touched date on, and looks up in the states before where the sums stood;
+a full build, which has all attempts before it, finds that with windows.
 #}
 
 {# The levels at which attempts are remembered: what they have in common, how many of the last ones make a memory beside all, and `k0`. #}
@@ -19,6 +22,17 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
     {{ return(['correct', 'expected', 'information']) }}
 {% endmacro %}
 
+{# The columns in which the attempts of a level are the same. #}
+{% macro mastery_by(level) %}{{ return(mastery_levels()[level]['by'].split(', ')) }}{% endmacro %}
+
+{# The running sums of a level, each with what is summed: `topic_attempts`, `topic_correct`, ... #}
+{% macro mastery_sums(level) %}
+    {%- set sums = {level ~ '_attempts': 1} -%}
+    {%- for measure in mastery_measures() -%}{%- do sums.update({level ~ '_' ~ measure: measure}) -%}{%- endfor -%}
+    {%- if level == 'topic' -%}{%- do sums.update({'topic_hinted': 'hinted'}) -%}{%- endif -%}
+    {{ return(sums) }}
+{% endmacro %}
+
 {# The attempts of each level in order, as named windows. `frame` is left away for functions that take none. #}
 {% macro mastery_windows(frame='') -%}
     {%- for level, memory in mastery_levels().items() %}
@@ -26,34 +40,120 @@ are a difference of two such sums. `int_study__mastery_states` puts the pieces t
     {%- endfor %}
 {%- endmacro %}
 
-{# The running sums of each level, the attempt included: `topic_attempts`, `topic_correct`, ... #}
+{# Where the sums stood before the first attempt that is computed, `topic_correct_at_start`, and when the topic had been mastered first. #}
+{% macro mastery_sums_at_start() -%}
+    {%- for level in mastery_levels() %}
+    {%- for sum in mastery_sums(level) %}
+    {{ 'coalesce(' ~ level ~ '_start.' ~ sum ~ ', 0)' if is_keyed_run() else '0' }} as {{ sum }}_at_start,
+    {%- endfor %}
+    {%- endfor %}
+    {{ 'topic_start.reached_mastered_at' if is_keyed_run() else 'cast(null as timestamp)' }} as reached_mastered_at_start
+{%- endmacro %}
+
+{# Joins, in a night, `attempts` with where the sums stood: each only rises, so that its last value is the highest one. #}
+{% macro mastery_join_start() -%}
+    {%- for level in mastery_levels() if is_keyed_run() %}
+    {%- set by = mastery_by(level) %}
+    left join (
+        select
+            read.{{ by | join(', read.') }},
+            {%- for sum in mastery_sums(level) %}
+            max(read.{{ sum }}) as {{ sum }},
+            {%- endfor %}
+            min(read.reached_mastered_at) as reached_mastered_at
+        from {{ earlier_rows(by=['user_id'], date='date') }} as read
+        semi join attempts as other on {{ keyed_same(by, 'other') }}
+        group by read.{{ by | join(', read.') }}
+    ) as {{ level }}_start on {% for column in by %}attempts.{{ column }} = {{ level }}_start.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+    {%- endfor %}
+{%- endmacro %}
+
+{# The running sums of each level, the attempt included. #}
 {% macro mastery_sums_so_far() -%}
     {%- for level in mastery_levels() %}
-    count(*) over {{ level }} as {{ level }}_attempts,
-    {%- for measure in mastery_measures() %}
-    cast(sum({{ measure }}) over {{ level }} as bigint) as {{ level }}_{{ measure }},
+    {%- for sum, summed in mastery_sums(level).items() %}
+    {{ sum }}_at_start + {{ 'count(*) over ' ~ level if summed == 1 else 'cast(sum(' ~ summed ~ ') over ' ~ level ~ ' as bigint)' }} as {{ sum }},
     {%- endfor %}
     {%- endfor %}
-    cast(sum(hinted) over topic as bigint) as topic_hinted
+{%- endmacro %}
+
+{# The same as columns of a relation, to be handed on. #}
+{% macro mastery_sum_columns(relation) -%}
+    {%- for level in mastery_levels() %}
+    {%- for sum in mastery_sums(level) %}
+    {{ relation }}.{{ sum }},
+    {%- endfor %}
+    {%- endfor %}
 {%- endmacro %}
 
 {#
-The same sums as they stood k and k + 1 attempts ago, 0 before the first: `topic_correct_3_ago`, ... The level with the fewest comes first: each
-window is sorted with what those before it have added.
+What is looked up of the attempts before, each with the sum and how many attempts ago: `topic_correct_3_ago` is `topic_correct` as it stood 3 attempts ago.
+For the last k, sums as they stood k and k + 1 attempts ago.
 #}
-{% macro mastery_sums_ago() -%}
-    {%- for level, memory in mastery_levels().items() | reverse %}
+{% macro mastery_ago(level) %}
     {%- set places = [] -%}
-    {%- for last in memory['last'] -%}{%- do places.extend([last, last + 1] if level != 'question' else [last + 1]) -%}{%- endfor -%}
-    {%- for place in places | unique %}
-    {%- for measure in mastery_measures() %}
-    coalesce(lag({{ level }}_{{ measure }}, {{ place }}) over {{ level }}, 0) as {{ level }}_{{ measure }}_{{ place }}_ago,
+    {%- for last in mastery_levels()[level]['last'] -%}{%- do places.extend([last, last + 1] if level != 'question' else [last + 1]) -%}{%- endfor -%}
+    {%- set ago = {} -%}
+    {%- for place in places | unique -%}
+        {%- for measure in mastery_measures() -%}
+            {%- do ago.update({level ~ '_' ~ measure ~ '_' ~ place ~ '_ago': {'of': level ~ '_' ~ measure, 'place': place, 'else': 0}}) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if level == 'topic' -%}
+        {%- do ago.update({
+            'previous_on_topic_at': {'of': 'attempted_at', 'place': 1},
+            'learner_attempts_at_previous_on_topic': {'of': 'learner_attempts', 'place': 1},
+        }) -%}
+    {%- elif level == 'question' -%}
+        {%- do ago.update({'learner_attempts_at_previous_at_question': {'of': 'learner_attempts', 'place': 1}}) -%}
+    {%- endif -%}
+    {{ return(ago) }}
+{% endmacro %}
+
+{# That as columns. The level with the fewest comes first: each window is sorted with what those before it have added. #}
+{% macro mastery_columns_ago() -%}
+    {%- for level in mastery_levels() | reverse %}
+    {%- for name, looked_up in mastery_ago(level).items() %}
+    {%- set value = level ~ '_ago.' ~ name if is_keyed_run() else 'lag(' ~ looked_up['of'] ~ ', ' ~ looked_up['place'] ~ ') over ' ~ level %}
+    {{ 'coalesce(' ~ value ~ ', ' ~ looked_up['else'] ~ ')' if 'else' in looked_up else value }} as {{ name }},
     {%- endfor %}
     {%- endfor %}
+{%- endmacro %}
+
+{# Joins, in a night, `so_far` with what it looks up, among its own rows and the states before. #}
+{% macro mastery_join_ago() -%}
+    {%- for level in mastery_levels() if is_keyed_run() %}
+    {%- set by = mastery_by(level) %}
+    {%- set number = level ~ '_attempts' %}
+    {%- set columns = by + [number, 'attempted_at', 'learner_attempts'] + mastery_sums(level).keys() | list %}
+    left join (
+        select
+            wanted.{{ by | join(', wanted.') }},
+            {%- for name, looked_up in mastery_ago(level).items() %}
+            max(case when wanted.place = {{ looked_up['place'] }} then read.{{ looked_up['of'] }} end) as {{ name }},
+            {%- endfor %}
+            wanted.{{ number }}
+        from (
+            select
+                so_far.*,
+                places.place
+            from so_far
+            cross join (
+                values {% for place in mastery_ago(level).values() | map(attribute='place') | unique %}({{ place }}){{ ', ' if not loop.last }}{% endfor %}
+            ) as places (place)
+        ) as wanted
+        inner join (
+            select {{ columns | unique | join(', ') }} from so_far
+            union all
+            select {{ columns | unique | join(', ') }} from {{ earlier_rows(by=['user_id'], date='date') }} as earlier
+        ) as read on {{ keyed_same(by, 'wanted') }} and read.{{ number }} = wanted.{{ number }} - wanted.place
+        group by wanted.{{ by | join(', wanted.') }}, wanted.{{ number }}
+    ) as {{ level }}_ago
+        on {% for column in by + [number] %}so_far.{{ column }} = {{ level }}_ago.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
     {%- endfor %}
-    lag(attempted_at) over topic as previous_on_topic_at,
-    lag(learner_attempts) over topic as learner_attempts_at_previous_on_topic,
-    lag(learner_attempts) over question as learner_attempts_at_previous_at_question
+    {%- if not is_keyed_run() %}
+    window {{ mastery_windows() }}
+    {%- endif %}
 {%- endmacro %}
 
 {# The memories that matter at a moment: before an attempt all, after it those of a question that was not met yet are empty. #}

@@ -1,8 +1,16 @@
 {{ config(
     materialized='keyed',
     meta={'keyed': {
-        'key': ['user_id'],
-        'follows': {'question_attempts': 'select user_id from changes'},
+        'key': ['user_id', 'date'],
+        'follows': {'question_attempts': "
+            select user_id, date from changes
+            union
+            select self.user_id, self.date
+            from self
+            inner join (select user_id, min(date) as first_date from changes group by user_id) as touched
+                on self.user_id = touched.user_id and self.date > touched.first_date
+        "},
+        'date': 'date',
         'champion': true,
         'log': ['user_id', 'topic_id', 'date'],
     }},
@@ -18,7 +26,7 @@ with question_attempts as (
         is_correct,
         case when is_correct then 1 else 0 end as correct,
         case when hint_used then 1 else 0 end as hinted
-    from {{ touched_rows(ref('question_attempts')) }}
+    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
 ),
 
 difficulties as (
@@ -58,20 +66,28 @@ attempts as (
     left join difficulties as topics on topics.level = 'topic' and question_attempts.topic_id = topics.id
 ),
 
+started as (
+    select
+        attempts.*,
+        {{ mastery_sums_at_start() }}
+    from attempts
+    {{ mastery_join_start() }}
+),
+
 so_far as (
     select
-        *,
         {{ mastery_sums_so_far() }}
-    from attempts
+        started.*
+    from started
     window {{ mastery_windows('rows between unbounded preceding and current row') }}
 ),
 
 ago as (
     select
-        *,
-        {{ mastery_sums_ago() }}
+        {{ mastery_columns_ago() }}
+        so_far.*
     from so_far
-    window {{ mastery_windows() }}
+    {{ mastery_join_ago() }}
 ),
 
 memories as (
@@ -92,8 +108,8 @@ features as (
         is_correct,
         model_version,
         fading_days,
-        topic_attempts,
-        topic_correct,
+        reached_mastered_at_start,
+        {{ mastery_sum_columns('memories') }}
         {{ mastery_feature_columns('before') }}
         {{ mastery_feature_columns('after') }}
         round(4 * topic_information / 1e6, 9) as evidence
@@ -110,9 +126,9 @@ scores as (
         features.attempted_at,
         features.is_correct,
         features.model_version,
-        features.topic_attempts,
-        features.topic_correct,
         features.fading_days,
+        features.reached_mastered_at_start,
+        {{ mastery_sum_columns('features') }}
         features.evidence,
         round({{ mastery_probability(mastery_log_odds('before')) }}, 9) as predicted_correct,
         round({{ mastery_log_odds('after') }}, 9) as log_odds_at_practice,
@@ -153,8 +169,7 @@ select
     predicted_correct,
     model_version,
     {{ text_hash('user_id', digits=8) }} % 5 = 0 as is_held_out,
-    topic_attempts as questions_attempted,
-    topic_correct as questions_correct,
+    {{ mastery_sum_columns('levels') }}
     evidence,
     log_odds_at_practice,
     log_odds_per_log_day,
@@ -162,8 +177,11 @@ select
     fading_days,
     mastered_until,
     proficient_until,
-    min(case when mastered_until is not null and evidence >= {{ var('min_evidence') }} then attempted_at end) over (
-        partition by user_id, topic_id order by attempted_at, attempt_id rows between unbounded preceding and current row
+    coalesce(
+        reached_mastered_at_start,
+        min(case when mastered_until is not null and evidence >= {{ var('min_evidence') }} then attempted_at end) over (
+            partition by user_id, topic_id order by attempted_at, attempt_id rows between unbounded preceding and current row
+        )
     ) as reached_mastered_at
 from levels
 order by date

@@ -140,6 +140,5 @@ left join blocked
         and spells.topic_id = blocked.topic_id
         and spells.opened_on = blocked.opened_on
         and blocked.place = 1
-left join open_prerequisites
-    on spells.user_id = open_prerequisites.user_id and spells.topic_id = open_prerequisites.topic_id and spells.is_open
+left join open_prerequisites on spells.user_id = open_prerequisites.user_id and spells.topic_id = open_prerequisites.topic_id
 order by opened_on

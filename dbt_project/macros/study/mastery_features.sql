@@ -40,14 +40,19 @@ a full build, which has all attempts before it, finds that with windows.
     {%- endfor %}
 {%- endmacro %}
 
-{# Where the sums stood before the first attempt that is computed, `topic_correct_at_start`, and when the topic had been mastered first. #}
+{#
+In a night, where the sums stood before the first attempt that is computed, `topic_correct_at_start`, and when the topic had been mastered first. In a full
+build that is nothing, and no column is made of it: windows keep every column.
+#}
 {% macro mastery_sums_at_start() -%}
+    {%- if is_keyed_run() -%}
     {%- for level in mastery_levels() %}
     {%- for sum in mastery_sums(level) %}
-    {{ 'coalesce(' ~ level ~ '_start.' ~ sum ~ ', 0)' if is_keyed_run() else '0' }} as {{ sum }}_at_start,
+    coalesce({{ level }}_start.{{ sum }}, 0) as {{ sum }}_at_start,
     {%- endfor %}
     {%- endfor %}
-    {{ 'topic_start.reached_mastered_at' if is_keyed_run() else 'cast(null as timestamp)' }} as reached_mastered_at_start
+    topic_start.reached_mastered_at as reached_mastered_at_start,
+    {%- endif -%}
 {%- endmacro %}
 
 {# Joins, in a night, `attempts` with where the sums stood: each only rises, so that its last value is the highest one. #}
@@ -72,7 +77,7 @@ a full build, which has all attempts before it, finds that with windows.
 {% macro mastery_sums_so_far() -%}
     {%- for level in mastery_levels() %}
     {%- for sum, summed in mastery_sums(level).items() %}
-    {{ sum }}_at_start + {{ 'count(*) over ' ~ level if summed == 1 else 'cast(sum(' ~ summed ~ ') over ' ~ level ~ ' as bigint)' }} as {{ sum }},
+    {{ sum ~ '_at_start + ' if is_keyed_run() }}{{ 'count(*) over ' ~ level if summed == 1 else 'cast(sum(' ~ summed ~ ') over ' ~ level ~ ' as bigint)' }} as {{ sum }},
     {%- endfor %}
     {%- endfor %}
 {%- endmacro %}

@@ -68,8 +68,8 @@ attempts as (
 
 started as (
     select
-        attempts.*,
         {{ mastery_sums_at_start() }}
+        attempts.*
     from attempts
     {{ mastery_join_start() }}
 ),
@@ -108,7 +108,7 @@ features as (
         is_correct,
         model_version,
         fading_days,
-        reached_mastered_at_start,
+        {{ 'reached_mastered_at_start,' if is_keyed_run() }}
         {{ mastery_sum_columns('memories') }}
         {{ mastery_feature_columns('before') }}
         {{ mastery_feature_columns('after') }}
@@ -127,7 +127,7 @@ scores as (
         features.is_correct,
         features.model_version,
         features.fading_days,
-        features.reached_mastered_at_start,
+        {{ 'features.reached_mastered_at_start,' if is_keyed_run() }}
         {{ mastery_sum_columns('features') }}
         features.evidence,
         round({{ mastery_probability(mastery_log_odds('before')) }}, 9) as predicted_correct,
@@ -178,7 +178,7 @@ select
     mastered_until,
     proficient_until,
     coalesce(
-        reached_mastered_at_start,
+        {{ 'reached_mastered_at_start' if is_keyed_run() else 'null' }},
         min(case when mastered_until is not null and evidence >= {{ var('min_evidence') }} then attempted_at end) over (
             partition by user_id, topic_id order by attempted_at, attempt_id rows between unbounded preceding and current row
         )

@@ -37,6 +37,9 @@ _PARSED = "partial_parse.msgpack"
 # What describes the loading and building is no function of the lake's rows.
 _ABOUT_LOADING = {"mart_catalog": {"bytes", "built_at"}}
 
+# What alerts read and no mart is made of.
+_FOR_ALERTS = "from warehouse.intermediate.int_operations__filled_fields order by all"
+
 
 def as_if_fitted(model: Model) -> FittedModel:
     """A model of the reference as the lake keeps it."""
@@ -183,10 +186,11 @@ class Warehouse:
         )
 
     def assert_equals_rebuild(self, context: str) -> None:
-        """Build every mart from the same lake in another folder, and compare all rows of all marts."""
+        """Build all from the same lake in another folder, and compare all rows of all marts and of what alerts read."""
         with TemporaryDirectory(dir=self.target.parent) as root:
             rebuilt = Warehouse(Path(root) / "rebuilt", target=self.target, lake_of=self, project=self.project)
             rebuilt.build(full=True)
             assert rebuilt.marts() == self.marts()
             for mart in self.marts():
                 assert self.contents(mart) == rebuilt.contents(mart), f"{mart} differs from a rebuild, {context}"
+            assert self.query(_FOR_ALERTS) == rebuilt.query(_FOR_ALERTS), f"what alerts read differs, {context}"

@@ -1,17 +1,15 @@
 {{ config(severity='warn', meta={'dagster': {'ref': {'name': 'event_ledger'}}}) }}
 
 with events as (
-    {%- for posted in posted_streams() if posted['event_date'] %}
     select
-        '{{ posted['system'] }}' as system,
+        system,
         event_type,
         extract_date,
-        count(*) as row_count
-    from {{ ref(posted['model']) }}
-    where copy_status = 'kept' and {{ is_alertable_or_usual('extract_date') }}
-    group by event_type, extract_date
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+        {{ sum_of_integers('events') }} as row_count
+    from {{ ref('int_operations__filled_fields') }}
+    -- Each field of a type is told with all its events: one field, which all systems have, counts them once.
+    where field = 'event_id' and {{ is_alertable_or_usual('extract_date') }}
+    group by system, event_type, extract_date
 ),
 
 event_types as (

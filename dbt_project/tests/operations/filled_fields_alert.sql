@@ -2,54 +2,10 @@
 {#- A check is shown at a model that it depends on: at the mart that tells how events are delivered. -#}
 {%- do ref('telemetry_quality_daily') -%}
 
-{#- Every column of the models that hold the events, so that a new one is looked at too; one that is never null cannot warn. -#}
-{%- set grain = ['stream', 'event_type', 'extract_date'] -%}
-{%- set columns = {} -%}
-{%- for posted in posted_streams() if posted['event_date'] -%}
-{%- set all_columns = keyed_node(posted['model']).columns.keys() if execute else ['event_id'] -%}
-{%- do columns.update({posted['model']: all_columns | reject('in', grain) | list}) -%}
-{%- endfor -%}
-
-with
-{%- for posted in posted_streams() if posted['event_date'] %}
-counted_{{ posted['system'] }} as (
-    select
-        '{{ posted['system'] }}' as system,
-        {{ grain | join(',\n        ') }},
-        {%- for column in columns[posted['model']] %}
-        {#- An event that came without an id has a hash of its content for one. #}
-        {%- set own_id = 'case when not is_hashed then event_id end' if 'is_hashed' in columns[posted['model']] else 'event_id' %}
-        count({{ own_id if column == 'event_id' else column }}) as {{ column }},
-        {%- endfor %}
-        count(*) as events
-    from {{ ref(posted['model']) }}
-    where copy_status = 'kept' and {{ is_alertable_or_usual('extract_date') }}
-    group by {{ grain | join(', ') }}
-),
-
-fields_{{ posted['system'] }} as (
-    {%- for column in columns[posted['model']] %}
-    select '{{ column }}' as field
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
-),
-{% endfor %}
-filled as (
-    {%- for posted in posted_streams() if posted['event_date'] %}
-    select
-        system,
-        {{ grain | join(',\n        ') }},
-        field,
-        events,
-        case field
-            {%- for column in columns[posted['model']] %}
-            when '{{ column }}' then {{ column }}
-            {%- endfor %}
-        end as events_filled
-    from counted_{{ posted['system'] }}
-    cross join fields_{{ posted['system'] }}
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+with filled as (
+    select *
+    from {{ ref('int_operations__filled_fields') }}
+    where {{ is_alertable_or_usual('extract_date') }}
 ),
 
 usual as (

@@ -262,6 +262,29 @@ def test_what_a_model_follows_is_built_before_it() -> None:
     assert {name: producers for name, producers in early.items() if producers} == {}
 
 
+def test_a_test_of_news_follows_all_keyed_models_that_it_reads() -> None:
+    """One that it read and did not follow could change and not be looked at."""
+    nodes = manifest.prepare().manifest["nodes"]
+
+    def behind(unique_id: str) -> set[str]:
+        """The keyed models that it reads, through views too."""
+        found: set[str] = set()
+        for parent in nodes.keys() & set(nodes[unique_id]["depends_on"]["nodes"]):
+            materialized = nodes[parent]["config"]["materialized"]
+            found |= {nodes[parent]["name"]} if materialized == "keyed" else set()
+            found |= behind(parent) if materialized == "view" else set()
+        return found
+
+    tests = {
+        unique_id: node["config"]["meta"]["keyed"]["follows"]
+        for unique_id, node in nodes.items()
+        if node["resource_type"] == "test" and "keyed" in node["config"]["meta"]
+    }
+    assert len(tests) > 20
+    for unique_id, follows in tests.items():
+        assert behind(unique_id) == follows.keys(), unique_id
+
+
 def test_the_weekly_fit_is_on_and_waits_for_marts(definitions: dg.Definitions, tmp_path: Path) -> None:
     weekly = definitions.get_schedule_def("weekly_mastery")
     assert (weekly.cron_schedule, weekly.execution_timezone) == ("0 4 * * 0", "UTC")

@@ -23,8 +23,8 @@ for x itself in a full build. So a model reads like plain SQL either way.
                 {%- endfor %}
             )
             {%- elif time and keyed.get('date') %}
-            where read.{{ time }} >= date '{{ keyed_first_date() }}' + {{ days | min }}
-                and read.{{ time }} < date '{{ keyed_last_date() }}' + {{ days | max + 1 }}
+            where read.{{ time }} >= {{ keyed_touched_date('first') }} + {{ days | min }}
+                and read.{{ time }} < {{ keyed_touched_date('last') }} + {{ days | max + 1 }}
             {%- endif %}
         )
     {%- else -%}
@@ -49,6 +49,20 @@ computes every day after a touched one again, starts from.
     {{ return(keyed_temp(part) if model.resource_type == 'model' else '(' ~ keyed_touched_sql(config.get('meta')['keyed']) ~ ')') }}
 {% endmacro %}
 
+{#
+The first and the last of the dates to read, null where there are none. A model has them filled in by its materialization, as its text is compiled
+before they are known; a test asks for them.
+#}
+{% macro keyed_touched_date(which) %}
+    {%- if model.resource_type == 'model' -%}
+        {{ return("date '" ~ (keyed_first_date() if which == 'first' else keyed_last_date()) ~ "'") }}
+    {%- endif -%}
+    {%- set date = config.get('meta')['keyed']['date'] -%}
+    {{ return('(select ' ~ ('min' if which == 'first' else 'max') ~ '(' ~ date ~ ') from ' ~ keyed_touched('dates') ~ ' as dates)') }}
+{% endmacro %}
+{% macro keyed_first_date() %}{{ return('__first touched date__') }}{% endmacro %}
+{% macro keyed_last_date() %}{{ return('__last touched date__') }}{% endmacro %}
+
 {# Whether a row of `read` belongs to a key of `touched`. #}
 {% macro is_touched(columns={}, by=none) %}{{ return(keyed_same(by or config.get('meta')['keyed']['key'], 'touched', columns)) }}{% endmacro %}
 
@@ -58,10 +72,6 @@ computes every day after a touched one again, starts from.
     {%- for name in names -%}{%- do pairs.append(columns.get(name, 'read.' ~ name) ~ ' = ' ~ other ~ '.' ~ name) -%}{%- endfor -%}
     {{ return(pairs | join(' and ')) }}
 {% endmacro %}
-
-{# Filled in by the materialization: DuckDB skips row groups by constants, not by a subquery, and this text is compiled before the dates are known. #}
-{% macro keyed_first_date() %}{{ return('__first touched date__') }}{% endmacro %}
-{% macro keyed_last_date() %}{{ return('__last touched date__') }}{% endmacro %}
 
 {#
 Whether this run recomputes touched keys only. False when the model does not exist yet, was built with other code or settings,

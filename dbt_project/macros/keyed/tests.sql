@@ -4,12 +4,16 @@ passed, as a keyed model computes those keys; in a `dbt test`, at all rows. So d
 models was built in full. `keyed.passed` has what each test has passed, and the entries of the logs wait for it. A test that warned or failed has
 passed nothing: it looks at all rows, until it passes.
 
+A generic test reads through `untested_rows`. A singular one declares `meta.keyed` with `key`, `follows` and `date`, as a keyed model does (`keyed_by`
+where all its models have the key), and reads through `touched_rows`: on both sides of a comparison, and by the whole key.
+
 On engines other than DuckDB every test looks at all rows.
 #}
 
 {#
-The rows of the tested model that a generic test has to look at: those of changed keys. Where the test compares rows with each other, `unique` names
-the columns by which it does: then all rows that share them with such a row are there.
+The rows of the tested model that a generic test has to look at. Where it compares rows with each other, `unique` names the columns by which it does:
+these are the rows of changed keys, and all that share those columns with one. Else they are those of the dates on which changed keys have rows, where
+the model has a date: to look at a row takes less than to find out whether its key changed.
 #}
 {% macro untested_rows(relation, unique=none) %}{{ return(adapter.dispatch('untested_rows')(relation, unique) if execute else relation) }}{% endmacro %}
 {% macro default__untested_rows(relation, unique) %}{{ return(relation) }}{% endmacro %}
@@ -18,6 +22,13 @@ the columns by which it does: then all rows that share them with such a row are 
     {%- set tested = graph.nodes[model.attached_node] -%}
     {%- set producers = keyed_behind(tested.unique_id) -%}
     {%- set names = producers | map(attribute='name') | list -%}
+    {%- set date = producers[0].config.meta.keyed.date if producers | length == 1 and keyed_has_date(producers[0]) -%}
+    {%- set on_dates -%}
+        {%- if date and date in tested.columns %} where read.{{ date }} in ({{ keyed_untested_dates(names[0]) }}){% endif -%}
+    {%- endset -%}
+    {%- if unique is none -%}
+        {{ return('(select read.* from ' ~ relation ~ ' as read' ~ on_dates ~ ')' if on_dates and is_test_of_news(names) else relation) }}
+    {%- endif -%}
     {%- if producers | length == 1 and keyed_is_in(keyed_identity(producers[0]), tested) -%}
         {%- if not is_test_of_news(names) -%}{{ return(relation) }}{%- endif -%}
         {%- set identity = keyed_identity(producers[0]) -%}
@@ -25,20 +36,18 @@ the columns by which it does: then all rows that share them with such a row are 
             (
                 select read.* from {{ relation }} as read
                 semi join ({{ keyed_untested(names[0]) }}) as touched on {{ keyed_same(identity, 'touched') }}
-                {%- if keyed_has_date(producers[0]) and keyed_is_in([producers[0].config.meta.keyed.date], tested) %}
-                where read.{{ producers[0].config.meta.keyed.date }} in ({{ keyed_untested_dates(names[0]) }})
-                {%- endif %}
+                {{- on_dates }}
             )
         {%- endset -%}
-        {{ return(rows if unique is none or identity | reject('in', unique) | list == [] else rows_that_share(relation, rows, unique)) }}
+        {{ return(rows if identity | reject('in', unique) | list == [] else rows_that_share(relation, rows, unique)) }}
     {%- endif -%}
-    {%- for producer in producers -%}
-        {%- if unique is none or unique | reject('in', keyed_log_names(producer)) | list -%}{{ return(relation) }}{%- endif -%}
-    {%- endfor -%}
-    {%- if not producers or not is_test_of_news(names) -%}{{ return(relation) }}{%- endif -%}
+    {#- Rows that share all columns share those that the logs have. -#}
+    {%- set ns = namespace(shared=unique) -%}
+    {%- for producer in producers -%}{%- set ns.shared = ns.shared | select('in', keyed_log_names(producer)) | list -%}{%- endfor -%}
+    {%- if not producers or not ns.shared or not is_test_of_news(names) -%}{{ return(relation) }}{%- endif -%}
     {%- set logged = [] -%}
-    {%- for name in names -%}{%- do logged.append('select ' ~ unique | join(', ') ~ ' from (' ~ keyed_untested(name) ~ ') as changes') -%}{%- endfor -%}
-    {{ return(rows_that_share(relation, '(' ~ logged | join(' union all ') ~ ')', unique)) }}
+    {%- for name in names -%}{%- do logged.append('select ' ~ ns.shared | join(', ') ~ ' from (' ~ keyed_untested(name) ~ ') as changes') -%}{%- endfor -%}
+    {{ return(rows_that_share(relation, '(' ~ logged | join(' union all ') ~ ')', ns.shared)) }}
 {% endmacro %}
 
 {# The rows of a relation that share columns with those of another one; nulls are shared too. #}
@@ -68,7 +77,7 @@ Whether the test may look at news alone: this is a `dbt build`, and it has passe
 Which those are is kept for the end of the run, when it is known whether the test passed.
 #}
 {% macro is_test_of_news(producers) %}
-    {%- set known = graph.setdefault('keyed_tests', {}) -%}
+    {%- set known = keyed_tests_of_run() -%}
     {%- if model.unique_id not in known -%}
         {%- set code = local_md5(keyed_version() ~ '|' ~ keyed_code(model.unique_id)) -%}
         {%- do known.update({model.unique_id: {
@@ -77,6 +86,9 @@ Which those are is kept for the end of the run, when it is known whether the tes
     {%- endif -%}
     {{ return(known[model.unique_id]['news']) }}
 {% endmacro %}
+
+{# What is known of the tests of this run that follow keyed models: a dict by test, which lies where `keyed_known` does. #}
+{% macro keyed_tests_of_run() %}{{ return(graph.setdefault('keyed_tests', {}).setdefault(invocation_id, {})) }}{% endmacro %}
 
 {# Whether the test, of this code, has passed all these models as they were last built in full. #}
 {% macro has_passed_all(producers, code) %}
@@ -90,22 +102,27 @@ Which those are is kept for the end of the run, when it is known whether the tes
     {{ return(run_query('select count(*) from (' ~ passed | join(' union all ') ~ ') as passed').rows[0][0] == producers | length) }}
 {% endmacro %}
 
-{# The statements that note, in the books of a database, which tests of this run have passed what. What did not pass has passed nothing. #}
+{#
+The statements that note, in the books of a database, which tests of this run have passed what. What did not pass has passed nothing. If it looked at
+news, its line stays without a code for one more run: its query, with which people look at what it found, reads that line and the log behind it.
+#}
 {% macro keyed_book_passed(results, database) %}{{ return(adapter.dispatch('keyed_book_passed')(results, database) if execute) }}{% endmacro %}
 {% macro default__keyed_book_passed(results, database) %}{% endmacro %}
 {% macro duckdb__keyed_book_passed(results, database) %}
     {%- set book = keyed_books(database, 'passed') -%}
     {%- set there = graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | map(attribute='unique_id') | list -%}
-    {%- set run = [] -%}
+    {%- set void = [] -%}
+    {%- set found = [] -%}
     {%- set passed = [] -%}
     {%- for result in results if result.node.resource_type == 'test' and result.status != 'skipped' -%}
-        {%- do run.append(result.node.unique_id) -%}
-        {%- set test = graph.get('keyed_tests', {}).get(result.node.unique_id, {}) -%}
+        {%- set test = keyed_tests_of_run().get(result.node.unique_id, {}) -%}
+        {%- do (found if result.status != 'pass' and test.get('news') else void).append(result.node.unique_id) -%}
         {%- for producer in test.get('producers', []) if result.status == 'pass' and keyed_node(producer).database == database -%}
             {%- do passed.append("('" ~ result.node.unique_id ~ "', '" ~ test['code'] ~ "', '" ~ producer ~ "')") -%}
         {%- endfor -%}
     {%- endfor -%}
-    delete from {{ book }} where test not in ('{{ there | join("', '") }}') or test in ('{{ run | join("', '") }}');
+    delete from {{ book }} where test not in ('{{ there | join("', '") }}') or test in ('{{ void | join("', '") }}');
+    update {{ book }} set code = '' where test in ('{{ found | join("', '") }}');
     {%- if passed %}
     insert into {{ book }}
     select passed.test, passed.code, passed.producer, last.generation, last.batch

@@ -1,3 +1,5 @@
+{{ config(meta={'keyed': keyed_by(['session_id'], ['test_sessions'])}) }}
+
 select
     session_id,
     status,
@@ -7,7 +9,7 @@ select
     duration_seconds,
     questions_in_session,
     questions_answered
-from {{ ref('test_sessions') }}
+from {{ touched_rows(ref('test_sessions')) }}
 where
     (status = 'submitted') != (submitted_at is not null and (expired_at is null or submitted_at <= expired_at) and status != 'expired')
     or (status = 'expired') != (expired_at is not null and (submitted_at is null or expired_at <= submitted_at) and status != 'submitted')

@@ -1,10 +1,13 @@
-{{ config(meta={'dagster': {'ref': {'name': 'question_visits'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'question_visits'}},
+    'keyed': keyed_by(['session_id'], ['test_sessions', 'question_visits']),
+}) }}
 
 with test_sessions as (
     select
         session_id,
         questions_viewed
-    from {{ ref('test_sessions') }}
+    from {{ touched_rows(ref('test_sessions')) }}
     where questions_viewed > 0
 ),
 
@@ -12,7 +15,7 @@ question_visits as (
     select
         session_id,
         count(distinct question_id) as questions_viewed
-    from {{ ref('question_visits') }}
+    from {{ touched_rows(ref('question_visits')) }}
     group by session_id
 )
 

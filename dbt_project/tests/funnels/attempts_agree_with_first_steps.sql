@@ -1,20 +1,34 @@
-{{ config(meta={'dagster': {'ref': {'name': 'funnel_attempts'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'funnel_attempts'}},
+    'keyed': {
+        'key': ['funnel', 'date'],
+        'follows': {
+            'int_funnels__events': 'select funnel, event_date as date from changes',
+            'funnel_attempts': 'select funnel, date from changes',
+        },
+        'date': 'date',
+    },
+}) }}
+
+{#- By date: a funnel as a whole changes every night. #}
 
 with first_steps as (
     select
         funnel,
+        event_date as date,
         count(*) as attempts
-    from {{ ref('int_funnels__events') }}
+    from {{ touched_rows(ref('int_funnels__events'), columns={'date': 'read.event_date'}, date='event_date') }}
     where step = 1
-    group by funnel
+    group by funnel, event_date
 ),
 
 funnel_attempts as (
     select
         funnel,
+        cast(opened_at as date) as date,
         count(*) as attempts
-    from {{ ref('funnel_attempts') }}
-    group by funnel
+    from {{ touched_rows(ref('funnel_attempts'), columns={'date': 'cast(read.opened_at as date)'}, time='opened_at') }}
+    group by funnel, cast(opened_at as date)
 )
 
-{{ rows_that_disagree('funnel_attempts', 'first_steps', ['funnel'], ['attempts']) }}
+{{ rows_that_disagree('funnel_attempts', 'first_steps', ['funnel', 'date'], ['attempts']) }}

@@ -1,4 +1,7 @@
-{{ config(meta={'dagster': {'ref': {'name': 'funnel_daily'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'funnel_daily'}},
+    'keyed': keyed_by(['funnel', 'date'], ['funnel_daily', 'int_funnels__event_days', 'funnel_attempts']),
+}) }}
 
 {#- Days without an attempt have no row, so what is unattributed is left out: events in scopes and attempts are compared. #}
 
@@ -9,7 +12,7 @@ with funnel_daily as (
         step,
         events,
         attempts
-    from {{ ref('funnel_daily') }}
+    from {{ touched_rows(ref('funnel_daily'), date='date') }}
 ),
 
 event_days as (
@@ -18,7 +21,7 @@ event_days as (
         date,
         step,
         sum(events) as events
-    from {{ ref('int_funnels__event_days') }}
+    from {{ touched_rows(ref('int_funnels__event_days'), date='date') }}
     group by funnel, date, step
 ),
 
@@ -28,7 +31,7 @@ funnel_attempts as (
         cast(opened_at as date) as date,
         1 as step,
         count(*) as attempts
-    from {{ ref('funnel_attempts') }}
+    from {{ touched_rows(ref('funnel_attempts'), columns={'date': 'cast(read.opened_at as date)'}, time='opened_at') }}
     group by funnel, cast(opened_at as date)
 ),
 

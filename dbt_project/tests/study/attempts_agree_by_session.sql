@@ -1,11 +1,14 @@
-{{ config(meta={'dagster': {'ref': {'name': 'study_sessions'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'study_sessions'}},
+    'keyed': keyed_by(['session_id'], ['study_sessions', 'question_attempts']),
+}) }}
 
 with study_sessions as (
     select
         session_id,
         questions_attempted,
         questions_correct
-    from {{ ref('study_sessions') }}
+    from {{ touched_rows(ref('study_sessions')) }}
 ),
 
 question_attempts as (
@@ -13,7 +16,7 @@ question_attempts as (
         session_id,
         count(*) as questions_attempted,
         {{ count_where('is_correct') }} as questions_correct
-    from {{ ref('question_attempts') }}
+    from {{ touched_rows(ref('question_attempts')) }}
     group by session_id
 )
 

@@ -1,4 +1,7 @@
-{{ config(meta={'dagster': {'ref': {'name': 'topic_daily_stats'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'topic_daily_stats'}},
+    'keyed': keyed_by(['topic_id', 'date'], ['topic_daily_stats', 'question_attempts']),
+}) }}
 
 with topic_daily_stats as (
     select
@@ -6,7 +9,7 @@ with topic_daily_stats as (
         date,
         questions_attempted,
         questions_correct
-    from {{ ref('topic_daily_stats') }}
+    from {{ touched_rows(ref('topic_daily_stats'), date='date') }}
 ),
 
 question_attempts as (
@@ -15,7 +18,7 @@ question_attempts as (
         cast(attempted_at as date) as date,
         count(*) as questions_attempted,
         {{ count_where('is_correct') }} as questions_correct
-    from {{ ref('question_attempts') }}
+    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
     group by topic_id, cast(attempted_at as date)
 )
 

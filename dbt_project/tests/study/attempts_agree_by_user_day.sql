@@ -1,12 +1,6 @@
 {{ config(meta={
     'dagster': {'ref': {'name': 'daily_user_stats'}},
-    'keyed': {
-        'key': ['user_id', 'date'],
-        'follows': {
-            'daily_user_stats': 'select user_id, date from changes',
-            'question_attempts': 'select user_id, date from changes',
-        },
-    },
+    'keyed': keyed_by(['user_id', 'date'], ['daily_user_stats', 'question_attempts']),
 }) }}
 
 with daily_user_stats as (
@@ -16,7 +10,7 @@ with daily_user_stats as (
         questions_attempted,
         questions_correct,
         first_attempts
-    from {{ touched_rows(ref('daily_user_stats')) }}
+    from {{ touched_rows(ref('daily_user_stats'), date='date') }}
 ),
 
 question_attempts as (
@@ -26,7 +20,7 @@ question_attempts as (
         count(*) as questions_attempted,
         {{ count_where('is_correct') }} as questions_correct,
         {{ count_where('is_first_attempt') }} as first_attempts
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}) }}
+    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
     group by user_id, cast(attempted_at as date)
 )
 

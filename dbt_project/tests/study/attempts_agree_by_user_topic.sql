@@ -1,4 +1,7 @@
-{{ config(meta={'dagster': {'ref': {'name': 'topic_mastery'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'topic_mastery'}},
+    'keyed': keyed_by(['user_id', 'topic_id'], ['topic_mastery_daily', 'question_attempts']),
+}) }}
 
 with topic_mastery as (
     select
@@ -6,7 +9,7 @@ with topic_mastery as (
         topic_id,
         questions_attempted,
         questions_correct
-    from {{ ref('topic_mastery') }}
+    from {{ touched_rows(ref('topic_mastery')) }}
 ),
 
 question_attempts as (
@@ -15,7 +18,7 @@ question_attempts as (
         topic_id,
         count(*) as questions_attempted,
         {{ count_where('is_correct') }} as questions_correct
-    from {{ ref('question_attempts') }}
+    from {{ touched_rows(ref('question_attempts')) }}
     group by user_id, topic_id
 )
 

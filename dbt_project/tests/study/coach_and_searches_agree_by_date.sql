@@ -1,4 +1,7 @@
-{{ config(meta={'dagster': {'ref': {'name': 'ai_coach_daily_stats'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'ai_coach_daily_stats'}},
+    'keyed': keyed_by(['date'], ['daily_user_stats', 'search_daily_stats', 'ai_coach_daily_stats']),
+}) }}
 
 with daily_user_stats as (
     select
@@ -6,7 +9,7 @@ with daily_user_stats as (
         sum(ai_interactions) as questions,
         sum(hints_requested) as hints_requested,
         sum(searches) as searches
-    from {{ ref('daily_user_stats') }}
+    from {{ touched_rows(ref('daily_user_stats'), date='date') }}
     group by date
 ),
 
@@ -14,7 +17,7 @@ search_types as (
     select
         date,
         sum(searches) as searches
-    from {{ ref('search_daily_stats') }}
+    from {{ touched_rows(ref('search_daily_stats'), date='date') }}
     group by date
 ),
 
@@ -24,7 +27,7 @@ coach_and_searches as (
         coach.questions,
         coach.hints_requested,
         search_types.searches
-    from {{ ref('ai_coach_daily_stats') }} as coach
+    from {{ touched_rows(ref('ai_coach_daily_stats'), date='date') }} as coach
     full outer join search_types on coach.date = search_types.date
 )
 

@@ -1,4 +1,7 @@
-{{ config(meta={'dagster': {'ref': {'name': 'knowledge_gap_spells'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'knowledge_gap_spells'}},
+    'keyed': keyed_by(['user_id'], ['knowledge_gap_spells']),
+}) }}
 
 with spells as (
     select
@@ -7,7 +10,7 @@ with spells as (
         opened_on,
         resolved_on,
         lead(opened_on) over (partition by user_id, topic_id order by opened_on) as next_opened_on
-    from {{ ref('knowledge_gap_spells') }}
+    from {{ touched_rows(ref('knowledge_gap_spells')) }}
 )
 
 select

@@ -1,13 +1,16 @@
-{{ config(meta={'dagster': {'ref': {'name': 'attempt_predictions'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'attempt_predictions'}},
+    'keyed': keyed_by(['user_id', 'date'], ['attempt_predictions', 'question_attempts']),
+}) }}
 
 with attempt_predictions as (
     select *
-    from {{ ref('attempt_predictions') }}
+    from {{ touched_rows(ref('attempt_predictions'), date='date') }}
 ),
 
 question_attempts as (
     select *
-    from {{ ref('question_attempts') }}
+    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
 )
 
 select

@@ -1,3 +1,5 @@
+{{ config(meta={'keyed': keyed_by(['session_id'], ['study_sessions'])}) }}
+
 select
     session_id,
     end_reason,
@@ -8,7 +10,7 @@ select
     active_seconds,
     events,
     events_after_end
-from {{ ref('study_sessions') }}
+from {{ touched_rows(ref('study_sessions')) }}
 where
     is_active != (end_reason = 'active')
     or is_active != (ended_at is null)

@@ -1,9 +1,18 @@
-{{ config(meta={'dagster': {'ref': {'name': 'study_sessions'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'study_sessions'}},
+    'keyed': keyed_by(
+        ['user_id'],
+        ['daily_user_stats', 'study_sessions', 'int_study__sessions', 'int_study__derived_sessions', 'base_study__events'],
+    ),
+}) }}
 
 {#-
 A user's day counts the user's own events, a session those of everyone in it. So users who ever shared a session are compared as one, `shared`;
 every other one alone. The events counted here belong to a session without exception: only `streak_*` events do not. XP that was cut at the
 type's limit (`sum_of_integers`) does not add up: such a user's XP is left out.
+
+Those who share are always looked at, and all of them. Whether a user is one changes with an event of the user or with the session of another one:
+both are followed.
 -#}
 {%- set limit = '9223372036854775807' -%}
 {%- set numbers = ['ai_interactions', 'achievements_unlocked', 'searches', 'questions_attempted', 'questions_correct'] -%}
@@ -14,32 +23,37 @@ with sharing_users as (
     inner join {{ ref('int_study__sessions') }} as sessions on events.session_id = sessions.session_id
     where sessions.users > 1
 ),
+{%- for counted_in in ['daily_user_stats', 'study_sessions'] %}
 
-daily_user_stats as (
+rows_of_{{ counted_in }} as (
     select
-        case when sharing_users.user_id is null then days.user_id else 'shared' end as user_id,
-        max(days.xp_earned) as highest_xp,
-        {%- for number in numbers %}
-        sum(days.{{ number }}) as {{ number }},
-        {%- endfor %}
-        sum(days.xp_earned) as xp_earned
-    from {{ ref('daily_user_stats') }} as days
-    left join sharing_users on days.user_id = sharing_users.user_id
-    group by case when sharing_users.user_id is null then days.user_id else 'shared' end
+        counted.*,
+        counted.user_id as compared_as
+    from {{ touched_rows(ref(counted_in)) }} as counted
+    left join sharing_users on counted.user_id = sharing_users.user_id
+    where sharing_users.user_id is null
+
+    union all
+
+    select
+        counted.*,
+        'shared' as compared_as
+    from {{ touched_rows(ref(counted_in)) }} as counted
+    inner join sharing_users on counted.user_id = sharing_users.user_id
 ),
 
-study_sessions as (
+{{ counted_in }} as (
     select
-        case when sharing_users.user_id is null then sessions.user_id else 'shared' end as user_id,
-        max(sessions.xp_earned) as highest_xp,
+        compared_as as user_id,
+        max(xp_earned) as highest_xp,
         {%- for number in numbers %}
-        sum(sessions.{{ number }}) as {{ number }},
+        sum({{ number }}) as {{ number }},
         {%- endfor %}
-        sum(sessions.xp_earned) as xp_earned
-    from {{ ref('study_sessions') }} as sessions
-    left join sharing_users on sessions.user_id = sharing_users.user_id
-    group by case when sharing_users.user_id is null then sessions.user_id else 'shared' end
+        sum(xp_earned) as xp_earned
+    from rows_of_{{ counted_in }}
+    group by compared_as
 ),
+{%- endfor %}
 
 cut as (
     select user_id

@@ -1,11 +1,14 @@
-{{ config(meta={'dagster': {'ref': {'name': 'daily_user_stats'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'daily_user_stats'}},
+    'keyed': keyed_by(['user_id', 'date'], ['daily_user_stats', 'study_sessions']),
+}) }}
 
 with daily_user_stats as (
     select
         user_id,
         date,
         sessions_started
-    from {{ ref('daily_user_stats') }}
+    from {{ touched_rows(ref('daily_user_stats'), date='date') }}
 ),
 
 study_sessions as (
@@ -13,7 +16,7 @@ study_sessions as (
         user_id,
         cast(started_at as date) as date,
         count(*) as sessions_started
-    from {{ ref('study_sessions') }}
+    from {{ touched_rows(ref('study_sessions'), columns={'date': 'cast(read.started_at as date)'}, time='started_at') }}
     group by user_id, cast(started_at as date)
 )
 

@@ -1,4 +1,7 @@
-{{ config(meta={'dagster': {'ref': {'name': 'user_learning_metrics'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'user_learning_metrics'}},
+    'keyed': keyed_by(['user_id'], ['user_learning_metrics', 'daily_user_stats']),
+}) }}
 
 with user_learning_metrics as (
     select
@@ -7,7 +10,7 @@ with user_learning_metrics as (
         total_questions_correct,
         total_active_days,
         longest_streak
-    from {{ ref('user_learning_metrics') }}
+    from {{ touched_rows(ref('user_learning_metrics')) }}
 ),
 
 daily_user_stats as (
@@ -17,7 +20,7 @@ daily_user_stats as (
         sum(questions_correct) as total_questions_correct,
         {{ count_where('is_active_day') }} as total_active_days,
         max(streak_days) as longest_streak
-    from {{ ref('daily_user_stats') }}
+    from {{ touched_rows(ref('daily_user_stats')) }}
     group by user_id
 )
 

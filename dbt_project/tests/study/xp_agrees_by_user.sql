@@ -1,4 +1,7 @@
-{{ config(meta={'dagster': {'ref': {'name': 'user_gamification'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'user_gamification'}},
+    'keyed': keyed_by(['user_id'], ['user_gamification', 'daily_user_stats', 'weekly_user_stats', 'user_learning_metrics']),
+}) }}
 
 {#- Points that were cut at the type's limit (`sum_of_integers`) do not add up: such a user is left out. -#}
 with user_gamification as (
@@ -7,14 +10,14 @@ with user_gamification as (
         total_xp,
         total_xp as total_xp_of_weeks,
         total_xp as total_xp_of_metrics
-    from {{ ref('user_gamification') }}
+    from {{ touched_rows(ref('user_gamification')) }}
 ),
 
 days as (
     select
         user_id,
         sum(xp_earned) as total_xp
-    from {{ ref('daily_user_stats') }}
+    from {{ touched_rows(ref('daily_user_stats')) }}
     group by user_id
 ),
 
@@ -22,7 +25,7 @@ weeks as (
     select
         user_id,
         sum(xp_earned) as total_xp
-    from {{ ref('weekly_user_stats') }}
+    from {{ touched_rows(ref('weekly_user_stats')) }}
     group by user_id
 ),
 
@@ -34,7 +37,7 @@ others as (
         user_learning_metrics.total_xp as total_xp_of_metrics
     from days
     inner join weeks on days.user_id = weeks.user_id
-    inner join {{ ref('user_learning_metrics') }} as user_learning_metrics on days.user_id = user_learning_metrics.user_id
+    inner join {{ touched_rows(ref('user_learning_metrics')) }} as user_learning_metrics on days.user_id = user_learning_metrics.user_id
 ),
 
 cut as (

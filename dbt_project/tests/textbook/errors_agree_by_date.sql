@@ -1,10 +1,21 @@
-{{ config(meta={'dagster': {'ref': {'name': 'error_daily_stats'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'error_daily_stats'}},
+    'keyed': {
+        'key': ['date'],
+        'follows': {
+            'error_daily_stats': 'select date from changes',
+            'chapter_daily_stats': 'select date from changes',
+            'base_textbook__events': 'select event_date as date from changes',
+        },
+        'date': 'date',
+    },
+}) }}
 
 with error_daily_stats as (
     select
         date,
         sum(errors) as errors
-    from {{ ref('error_daily_stats') }}
+    from {{ touched_rows(ref('error_daily_stats'), date='date') }}
     group by date
 ),
 
@@ -13,14 +24,14 @@ errors as (
     select
         date,
         errors
-    from {{ ref('chapter_daily_stats') }}
+    from {{ touched_rows(ref('chapter_daily_stats'), date='date') }}
 
     union all
 
     select
         event_date as date,
         count(*) as errors
-    from {{ ref('stg_textbook__events') }}
+    from {{ touched_rows(ref('stg_textbook__events'), columns={'date': 'read.event_date'}, date='event_date') }}
     where event_type = 'error_event' and chapter_id is null
     group by event_date
 ),

@@ -1,4 +1,14 @@
-{{ config(meta={'dagster': {'ref': {'name': 'chapter_daily_stats'}}}) }}
+{{ config(meta={
+    'dagster': {'ref': {'name': 'chapter_daily_stats'}},
+    'keyed': {
+        'key': ['date'],
+        'follows': {
+            'chapter_daily_stats': 'select date from changes',
+            'base_textbook__events': 'select event_date as date from changes',
+        },
+        'date': 'date',
+    },
+}) }}
 
 with staging as (
     select
@@ -6,7 +16,7 @@ with staging as (
         {{ count_where("event_type = 'chapter_visit'") }} as visits,
         {{ count_where("event_type = 'ai_block_used'") }} as ai_block_uses,
         {{ count_where("event_type = 'error_event' and chapter_id is not null") }} as errors
-    from {{ ref('stg_textbook__events') }}
+    from {{ touched_rows(ref('stg_textbook__events'), columns={'date': 'read.event_date'}, date='event_date') }}
     group by event_date
 ),
 
@@ -16,7 +26,7 @@ chapter_daily_stats as (
         sum(visits) as visits,
         sum(ai_block_uses) as ai_block_uses,
         sum(errors) as errors
-    from {{ ref('chapter_daily_stats') }}
+    from {{ touched_rows(ref('chapter_daily_stats'), date='date') }}
     group by date
 )
 

@@ -5,7 +5,7 @@
         'follows': {'int_study__question_events': 'select user_id, question_id, event_date from changes'},
         'date': 'event_date',
         'dates_in': {'int_study__question_events': ['user_id', 'question_id']},
-        'log': ['attempt_id', 'user_id', 'question_id', 'topic_id', 'cast(attempted_at as date) as date'],
+        'log': ['attempt_id', 'user_id', 'session_id', 'question_id', 'topic_id', 'cast(attempted_at as date) as date'],
     }},
 ) }}
 

@@ -4,6 +4,7 @@
         'key': ['topic_id'],
         'follows': {'int_study__questions': 'select topic_id from changes'},
         'champion': true,
+        'log': ['question_id'],
     }},
 ) }}
 

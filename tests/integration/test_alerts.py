@@ -6,13 +6,13 @@ Their limits are in `test_alert_limits`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ingestion.extracts import ExtractError
 from ingestion.load import Loader, pending
+from tests.integration.extracts import USER, put, study_event
 from tests.integration.warehouse import Warehouse
 
 WORST = date(2026, 1, 13)  # a Tuesday
@@ -21,7 +21,7 @@ DATES = sorted(
     {WORST - timedelta(days=n) for n in range(9)}
     | {WORST - timedelta(days=7 * week + n) for week in (2, 3, 4) for n in (0, 1)}
 )
-USER, SESSION = "00000000-0000-4000-8000-000000000001", "30000000-0000-4000-8000-{:012d}"
+SESSION = "30000000-0000-4000-8000-{:012d}"
 ALERTS = {
     "rejection_rate_alert",
     "failed_loads_alert",
@@ -39,24 +39,6 @@ ALERTS = {
     "reported_attempts_drift",
     "reported_xp_drift",
 }
-
-
-def put(warehouse: Warehouse, system: str, day: date, stream: str, documents: Iterable[dict[str, Any]]) -> None:
-    path = warehouse.home.landing / system / day.isoformat() / f"{stream}.ndjson"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(document) + "\n" for document in documents))
-
-
-def study_event(day: date, number: int, event_type: str, minutes: int, **fields: Any) -> dict[str, Any]:
-    at = (datetime.combine(day, datetime.min.time(), UTC) + timedelta(minutes=minutes)).isoformat()
-    return {
-        "event_id": f"10000000-0000-4000-8000-{day:%y%m%d}{number:06d}",
-        "event_type": event_type,
-        "event_ts": at,
-        "client_ts": at,
-        "user_id": USER,
-        **fields,
-    }
 
 
 def study(warehouse: Warehouse, day: date) -> None:

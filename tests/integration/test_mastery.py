@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tests.integration.extracts import put, study_event
 from tests.integration.warehouse import Warehouse
 from tests.reference import Model, assert_same, build
 from tests.reference.histories import Line, Name, Night, history, write_file
@@ -92,7 +93,7 @@ def test_a_night_looks_up_what_was_hundreds_of_attempts_ago(tmp_path: Path) -> N
     for arriving in (dates[:2], dates[2:3], dates[4:], dates[3:4]):
         for day in arriving:
             answers = [attempt(day, number, at_minute=8 * number) for number in range(130)]
-            deliver(warehouse, day, answers + ([late] if day == dates[3] else []))
+            put(warehouse, "study", day, "events", answers + ([late] if day == dates[3] else []))
         warehouse.load()
         warehouse.build()
         if arriving != dates[:2]:
@@ -105,23 +106,15 @@ def test_a_night_looks_up_what_was_hundreds_of_attempts_ago(tmp_path: Path) -> N
 
 def attempt(day: date, number: int, at_minute: int) -> dict[str, Any]:
     """Two of three are correct; which ones goes round with the questions."""
-    at = (datetime.combine(day, datetime.min.time(), UTC) + timedelta(minutes=at_minute)).isoformat()
-    return {
-        "event_id": f"10000000-0000-4000-8000-{day:%y%m%d}{number:06d}",
-        "event_type": "question_submit",
-        "event_ts": at,
-        "client_ts": at,
-        "user_id": "00000000-0000-4000-8000-000000000001",
-        "question_id": f"50000000-0000-4000-8000-{number % 40:012d}",
-        "topic_id": f"40000000-0000-4000-8000-{int(number % 26 == 0):012d}",
-        "properties": {"is_correct": (number + day.day) % 3 != 0, "hint_used": number % 7 == 0},
-    }
-
-
-def deliver(warehouse: Warehouse, day: date, events: list[dict[str, Any]]) -> None:
-    path = warehouse.home.landing / "study" / day.isoformat() / "events.ndjson"
-    path.parent.mkdir(parents=True)
-    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    return study_event(
+        day,
+        number,
+        "question_submit",
+        at_minute,
+        question_id=f"50000000-0000-4000-8000-{number % 40:012d}",
+        topic_id=f"40000000-0000-4000-8000-{int(number % 26 == 0):012d}",
+        properties={"is_correct": (number + day.day) % 3 != 0, "hint_used": number % 7 == 0},
+    )
 
 
 def predictions(warehouse: Warehouse) -> dict[str, dict[str, Any]]:

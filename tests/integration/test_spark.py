@@ -10,7 +10,8 @@ import pytest
 from ingestion.demo import generate
 from ingestion.home import Home
 from orchestration.spark_connection import Settings, why_unavailable
-from tests.integration.test_commands import kill_in_the_transformation, published, run, start
+from tests.integration.commands import run, start
+from tests.integration.test_commands import kill_in_the_transformation, published
 
 _MISSING = why_unavailable(Settings.from_env(Home.from_env()))
 pytestmark = pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")

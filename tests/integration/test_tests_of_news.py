@@ -212,6 +212,7 @@ def test_what_a_log_tells_is_seen_by_the_next_build(
         f"""insert into daybook.marts.study_sessions
             select * replace ({otherwise}) from daybook.marts.study_sessions where user_id = {USER} limit 1""",
     )
+    assert status(warehouse, "build", test) == {test: "pass"}
     change(warehouse, "update daybook.keyed.builds set batch = batch + 1 where model = 'study_sessions'")
     change(
         warehouse,
@@ -282,6 +283,19 @@ def test_every_singular_test_of_news_is_among_them(passed: Warehouse) -> None:
         if node["resource_type"] == "test" and "keyed" in node["config"]["meta"]
     }
     assert of_news == {test for _, tests in CORRUPTIONS for test in tests}
+
+
+def test_users_who_share_a_session_are_looked_at_whoever_of_them_changed(passed: Warehouse, tmp_path: Path) -> None:
+    """They are compared as one."""
+    warehouse = copy_of(passed, tmp_path)
+    test = "session_totals_agree_by_user"
+    sharing = """
+        select user_id from warehouse.intermediate.int_study__session_events
+        where session_id in (select session_id from warehouse.intermediate.int_study__sessions where users > 1)"""
+    change(warehouse, f"delete from daybook.marts.daily_user_stats where user_id not in ({sharing})")
+    assert status(warehouse, "build", test) == {test: "pass"}
+    change(warehouse, f"delete from daybook.marts.daily_user_stats where user_id in ({sharing})")
+    assert status(warehouse, "build", test) == {test: "fail"}
 
 
 def test_no_test_looks_at_an_entry_twice(waiting: Warehouse, tmp_path: Path) -> None:

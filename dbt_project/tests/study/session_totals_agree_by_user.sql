@@ -38,7 +38,7 @@ rows_of_{{ counted_in }} as (
     select
         counted.*,
         'shared' as compared_as
-    from {{ touched_rows(ref(counted_in)) }} as counted
+    from {{ ref(counted_in) }} as counted
     inner join sharing_users on counted.user_id = sharing_users.user_id
 ),
 

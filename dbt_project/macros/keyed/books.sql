@@ -61,7 +61,8 @@ What the keyed models remember, in the schema `keyed` of the database that holds
 
 {#
 What the books say of this model, asked once in a run: its last build (`generation`, `batch`, `row_count`, `content_sum`; null where there is none), and
-whether that is current (`is_current`): of the code and settings of today, of producers that were not built in full since, and of no later as-of.
+whether that is current (`is_current`): of the code and settings of today, of producers that were not built in full since, neither were those of what
+knows its dates, and of no later as-of.
 #}
 {% macro keyed_standing() %}
     {%- set known = keyed_known() -%}
@@ -81,17 +82,27 @@ whether that is current (`is_current`): of the code and settings of today, of pr
             and coalesce(own.as_of <= (select as_of from {{ ref('int_as_of') }}), false)
             {%- endif %}
             {%- for producer in keyed.get('follows', {}) %}
-            and exists (
-                select 1 from ({{ keyed_last_build(producer) }}) as producer
-                inner join {{ keyed_books(this.database, 'progress') }} as progress
-                    on progress.producer = '{{ producer }}' and progress.consumer = '{{ this.identifier }}' and progress.generation = producer.generation
-            )
+            and {{ keyed_has_begun(this.identifier, producer) }}
+            {%- endfor %}
+            {%- for other in keyed.get('dates_in', {}) %}
+            {%- for producer in keyed_common_producers(keyed, other) %}
+            and {{ keyed_has_begun(other, producer) }}
+            {%- endfor %}
             {%- endfor %} as is_current
         from (select 1 as one) as always
         left join ({{ keyed_last_build(this.identifier) }}) as own on true
     {%- endset -%}
     {{ return(run_query(query).rows[0]) }}
 {% endmacro %}
+
+{# Whether a consumer has taken any of the log of a producer's current generation. #}
+{% macro keyed_has_begun(consumer, producer) %}
+            exists (
+                select 1 from ({{ keyed_last_build(producer) }}) as producer
+                inner join {{ keyed_books(keyed_node(consumer).database, 'progress') }} as progress
+                    on progress.producer = '{{ producer }}' and progress.consumer = '{{ consumer }}' and progress.generation = producer.generation
+            )
+{%- endmacro %}
 
 {#
 What this model has found out in this run, so that it asks once: a dict of its own. It lies beside the nodes in `graph`, the one thing that the
@@ -112,12 +123,12 @@ compilation of a model and its materialization share.
     }) }}
 {% endmacro %}
 
-{# The entries of a producer's log that this model has not taken yet. #}
-{% macro keyed_pending(producer) %}
+{# The entries of a producer's log that a consumer has not taken yet. #}
+{% macro keyed_pending(producer, consumer) %}
     select * from {{ keyed_log(producer) }}
     where batch > (
-        select max(batch) from {{ keyed_books(this.database, 'progress') }}
-        where consumer = '{{ this.identifier }}' and producer = '{{ producer }}'
+        select max(batch) from {{ keyed_books(keyed_node(consumer).database, 'progress') }}
+        where consumer = '{{ consumer }}' and producer = '{{ producer }}'
         and generation = (select generation from ({{ keyed_last_build(producer) }}) as last)
     )
 {%- endmacro %}

@@ -14,7 +14,7 @@ Config, under `meta.keyed`:
   log       columns of this model that its followers need besides the key; entries are written for rows that really differ, before and after.
   date      the column of `follows` and `also` that holds the dates to read (optional). It lets `touched_rows` skip row groups.
   dates_in  {model: [columns]}: the keyed model that knows on which dates a key has rows, and the columns to look the key up by;
-            by default the model itself. It has to cover what was read before; what changed since is in the logs.
+            by default the model itself. It has to know of all that it has taken; what it has not taken yet is in the logs.
   as_of     true: rows depend on as-of; when that moves backward the model is built in full.
   champion  true: rows depend on the fitted model of topic mastery; when another one is promoted the model is built in full.
 #}
@@ -162,6 +162,10 @@ Keeps the touched keys, the dates to read for them, and the model's own rows of 
                 {%- do dates.append(
                     'select ' ~ date ~ ' from ' ~ keyed_relation(relation) ~ ' semi join ' ~ keyed_temp('touched') ~ ' using (' ~ columns | join(', ') ~ ')'
                 ) -%}
+                {#- Where only a part of the models is built, it may lag behind this one. -#}
+                {%- for producer in keyed_common_producers(keyed, relation) -%}
+                    {%- do dates.append('select ' ~ date ~ ' from (' ~ keyed_keys_of(producer, keyed['follows'][producer], relation) ~ ') as untaken') -%}
+                {%- endfor -%}
             {%- endfor -%}
         {%- endif -%}
         {%- do statements.append(keyed_keep('dates', 'select distinct ' ~ date ~ ' from (' ~ dates | join(' union all ') ~ ') as dates')) -%}
@@ -241,7 +245,7 @@ have changed.
         {%- if model.resource_type == 'test' -%}
             {%- do parts.append('(with changes as (' ~ keyed_untested(producer) ~ ') ' ~ select_keys ~ ')') -%}
         {%- else -%}
-            {%- do parts.append('(with changes as (' ~ keyed_pending(producer) ~ '), ' ~ self ~ ' ' ~ select_keys ~ ')') -%}
+            {%- do parts.append('(' ~ keyed_keys_of(producer, select_keys, this.identifier) ~ ')') -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if keyed.get('loads') -%}{%- do parts.append('(' ~ keys_of_unapplied_loads(keyed) ~ ')') -%}{%- endif -%}
@@ -249,6 +253,16 @@ have changed.
         {%- do parts.append('(with ' ~ self ~ ', as_of as (select * from ' ~ ref('int_as_of') ~ ') ' ~ keyed['also'] ~ ')') -%}
     {%- endif -%}
     {{ return(parts | join(' union ')) }}
+{% endmacro %}
+
+{# The keys of this model that those entries of a producer's log touch which a consumer, this model or another one, has not taken yet. #}
+{% macro keyed_keys_of(producer, select_keys, consumer) %}
+    {{ return('with changes as (' ~ keyed_pending(producer, consumer) ~ '), self as (select * from ' ~ this ~ ') ' ~ select_keys) }}
+{% endmacro %}
+
+{# The producers that this model and another one both follow. #}
+{% macro keyed_common_producers(keyed, other) %}
+    {{ return(keyed.get('follows', {}).keys() | select('in', keyed_node(other).config.meta.keyed.get('follows', {})) | list if other != this.identifier else []) }}
 {% endmacro %}
 
 {# The model's own rows of the touched keys. Read with the date filter where the model has the date. #}

@@ -5,6 +5,8 @@
         'follows': {
             'question_attempts': 'select user_id, date from changes',
             'int_study__first_attempt_days': '
+                select user_id, date from changes
+                union
                 select self.user_id, self.date from self inner join changes on self.user_id = changes.user_id and self.date > changes.date',
         },
         'date': 'date',

@@ -49,13 +49,13 @@ changes as (
     from newest
 ),
 
-next_changes as (
+nearest_changes as (
     select
         changes.user_id,
-        min(changes.changes_at) as changes_at
+        max(case when changes.changes_at <= as_of.as_of then changes.changes_at end) as changed_at,
+        min(case when changes.changes_at > as_of.as_of then changes.changes_at end) as changes_at
     from changes
     cross join as_of
-    where changes.changes_at > as_of.as_of
     group by changes.user_id
 ),
 
@@ -77,7 +77,8 @@ users as (
 select
     users.user_id,
     coalesce(mastered.topics_mastered, 0) as topics_mastered,
-    next_changes.changes_at
+    nearest_changes.changed_at,
+    nearest_changes.changes_at
 from users
 left join mastered on users.user_id = mastered.user_id
-left join next_changes on users.user_id = next_changes.user_id
+left join nearest_changes on users.user_id = nearest_changes.user_id

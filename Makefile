@@ -25,19 +25,19 @@ spark: $(SPARK) ## Install Spark, the second engine (docs/guides/spark.md)
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Daybook needs Python 3.11 to 3.13; PYTHON=/path/to/python3 names another one"; exit 1; }
-	@echo "setting up $(VENV) (once, about a minute)"
+	@echo "setting up $(VENV) (once, about a minute)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --require-hashes --requirement requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(SPARK): $(READY) requirements-spark.lock
-	@echo "installing Spark into $(VENV) (once, some minutes: 500 MB)"
+	@echo "installing Spark into $(VENV) (once, some minutes: 500 MB)" >&2
 	@$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-spark.lock
 	@touch $@
 
 $(BENCH): $(READY) requirements-bench.lock
-	@echo "installing what the benchmark measures beside into $(VENV) (once: 130 MB)"
+	@echo "installing what the benchmark measures beside into $(VENV) (once: 130 MB)" >&2
 	@$(PIP) --require-hashes --requirement requirements.lock --requirement requirements-bench.lock
 	@touch $@
 
@@ -59,7 +59,7 @@ ui: setup ## Dagster's UI and daemon on 127.0.0.1:3000
 demo: setup ## Write demo extracts (ARGS="--learners 1000 --days 60")
 	@$(BIN)/python -m ingestion.demo $(ARGS)
 
-demo-db: setup ## Fill a database with the demo, in tables of its own (URL=, or DAYBOOK_DEMO_DB; prints a sources.yaml)
+demo-db: setup ## Fill a database with the demo, in tables of its own, and write the sources.yaml that reads them (URL=, or DAYBOOK_DEMO_DB)
 	@$(BIN)/python -m ingestion.demo.database $(if $(URL),'$(URL)') $(ARGS)
 
 test: setup $(if $(JAVA),$(SPARK)) ## Run all tests; those of Spark where there is Java

@@ -20,7 +20,7 @@ from ingestion.ledger import Load
 from ingestion.load import Loader, pending
 from ingestion.lock import writer_lock
 from ingestion.show import difference, find_place, show_row
-from ingestion.sources import SourcesError
+from ingestion.sources import SourcesError, check_environment, load_sources
 from ingestion.storage import StorageError
 
 # Of an extract with so many rows, what is read is told while it is read.
@@ -60,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(home: Home, chosen: argparse.Namespace) -> int:
+    if chosen.command in ("load", "status"):
+        check_environment(load_sources(home))
     if chosen.command == "load":
         return _load(home, chosen.first, chosen.last)
     if chosen.command == "status":

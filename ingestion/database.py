@@ -63,9 +63,12 @@ class Interrupted(DatabaseError):
     """A source cannot be read just now: the same may work a moment later."""
 
 
-def name_of(source: DatabaseSource) -> str:
-    """The source as lake and messages name it: the kind of database and the table. Raises DatabaseError."""
-    return f"{resolve(source.url).get_backend_name()}:{source.table or 'query'}"
+def name_of(source: DatabaseSource, stream: str) -> str:
+    """The source as lake and messages name it: the kind of database, and the table or the query of a stream.
+
+    Raises DatabaseError.
+    """
+    return f"{resolve(source.url).get_backend_name()}:{source.table or f'query:{stream}'}"
 
 
 def resolve(template: str) -> sa.URL:
@@ -115,7 +118,7 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
         raise DatabaseError(f"the driver {error.name} is not installed") from None
     except (sa.exc.ArgumentError, TypeError, ValueError):
         raise DatabaseError("the url cannot be read as one") from None
-    name = name_of(source)
+    name = name_of(source, stream.name)
     try:
         with engine.connect().execution_options(no_parameters=True, **dialect.options) as con:
             for statement in dialect.begin(con, source):

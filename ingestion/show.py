@@ -59,16 +59,25 @@ def find_place(home: Home, file: str) -> Place:
     except (ValueError, KeyError):
         raise _no_name(file) from None
     path = landing_of(home) / system / day / name
+    of_file = None if "/" in name else stream_of(name, [stream.name for stream in contract.streams])
+    if of_file is not None:
+        return Place(path, contract.stream(of_file), extract_date)
     try:
-        for (of_system, stream), source in load_sources(home).databases.items():
-            if of_system == system and name_of(source) == name:
-                return Place(path, contract.stream(stream), extract_date, source)
+        found = [
+            (stream, source)
+            for (of_system, stream), source in load_sources(home).databases.items()
+            if of_system == system and name_of(source, stream) == name
+        ]
     except DatabaseError as error:
         raise ExtractError(f"{file}: {error}") from error
-    of_file = None if "/" in name else stream_of(name, [stream.name for stream in contract.streams])
-    if of_file is None:
-        raise _no_name(file)
-    return Place(path, contract.stream(of_file), extract_date)
+    if len(found) > 1:
+        streams = " and ".join(stream for stream, _ in found)
+        raise ExtractError(
+            f"{file}: {streams} are read from there; with a query for one of them the two have names of their own"
+        )
+    for stream, source in found:
+        return Place(path, contract.stream(stream), extract_date, source)
+    raise _no_name(file)
 
 
 def _no_name(file: str) -> ExtractError:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import yaml
@@ -23,7 +23,8 @@ from ingestion.home import Home
 # A variable of the environment, as a URL names it.
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PASSWORD = re.compile(r"^[^:/?#]+://[^:/@]*:(?P<password>[^@]*)@")
-_PASSWORD_OPTION = re.compile(r"[?&][^=&]*pass[^=&]*=(?P<password>[^&]*)", re.IGNORECASE)
+# Not libpq's `passfile`, which names a file.
+_PASSWORD_OPTION = re.compile(r"[?&](?!passfile=)[^=&]*pass[^=&]*=(?P<password>[^&]*)", re.IGNORECASE)
 _SCHEME = re.compile(r"^([a-z]+)(?:\+[a-z0-9]+)?://")
 _BACKENDS = ("postgresql", "postgres", "mysql", "mariadb", "sqlite")
 
@@ -101,6 +102,7 @@ class DatabaseSource:
     connect_timeout: int = 10  # seconds
     statement_timeout: int = 600  # seconds, for each statement and each piece of rows
     retries: int = 4  # of what is transient
+    said_at: str = field(default="", compare=False)  # as errors name what names it: the file's line, and the stream
 
     def __str__(self) -> str:
         """The source as people are told of it; of the URL nothing."""
@@ -146,6 +148,21 @@ def load_sources(home: Home) -> Sources:
         other = "landing" if said is lake else "lake"
         raise SourcesError(f"{said.said_at}: overlaps with the {other}; each needs a part of a bucket for itself")
     return replace(sources, landing=landing, lake=lake)
+
+
+def check_environment(sources: Sources) -> None:
+    """Raise SourcesError, with a line for each variable that a source names and the environment does not have."""
+    named = [(source.said_at, source.url) for source in sources.databases.values()]
+    buckets = [bucket for bucket in (sources.landing, sources.lake) if bucket]
+    named += [(bucket.said_at, text) for bucket in buckets for text in (bucket.url, *dict(bucket.options).values())]
+    missing = {
+        f"{said_at}: the environment has no variable {variable}": None
+        for said_at, text in named
+        for variable in VARIABLE.findall(text)
+        if not os.environ.get(variable)
+    }
+    if missing:
+        raise SourcesError("\n".join(missing))
 
 
 def _named_bucket(variable: str) -> BucketSource | None:
@@ -309,6 +326,7 @@ class _Reader:
             connect_timeout=options.number("connect_timeout", defaults.connect_timeout, least=1),
             statement_timeout=options.number("statement_timeout", defaults.statement_timeout, least=1),
             retries=options.number("retries", defaults.retries, least=0),
+            said_at=f"{self._name}:{entry.line}: {place}",
         )
         options.done()
         return source if len(self._errors) == before else None
@@ -334,7 +352,10 @@ class _Reader:
         return entries
 
     def value(self, node: yaml.Node) -> Any:
-        return self._loader.construct_object(node, deep=True)
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except ValueError:  # 2026-01-32
+            return None
 
     def note(self, line: int, told: str) -> None:
         self._errors.append((line, told))
@@ -387,8 +408,15 @@ class _Options:
         return value
 
     def optional_date(self, name: str) -> date | None:
-        value: date | None = self._get(name, date, "a date as YYYY-MM-DD")
-        return value if not isinstance(value, datetime) else None
+        self._asked.append(name)
+        if name not in self._entries:
+            return None
+        value = self._reader.value(self._entries[name].node)
+        try:
+            return value if type(value) is date else date.fromisoformat(value)
+        except (TypeError, ValueError):
+            self.note(name, f"{name} must be a date as YYYY-MM-DD")
+            return None
 
     def number(self, name: str, default: int, least: int) -> int:
         value: int | None = self._get(name, int, "a whole number")

@@ -23,7 +23,7 @@ from ingestion.home import Home
 from ingestion.lock import writer_lock
 from ingestion.memory import why_no_limit
 from ingestion.retention import delete_quarantined_text
-from ingestion.sources import SourcesError, load_sources
+from ingestion.sources import SourcesError, check_environment, load_sources
 from ingestion.storage import StorageError, lake_of, landing_of
 from mastery.store import Store
 from orchestration.assets import PUBLISHED_MARTS
@@ -178,7 +178,7 @@ def _can_build(home: Home) -> bool:
 
 def _why_no_sources(home: Home) -> str | None:
     try:
-        load_sources(home)
+        check_environment(load_sources(home))
     except SourcesError as error:
         return str(error)
     return None
@@ -358,7 +358,8 @@ def outlook_of(home: Home) -> Outlook | None:
         _say(f"{lake_of(home)} is empty, and this home is not: is a disk missing? No demo is written into it")
         return None
     landing = landing_of(home)
-    if landing != home.landing or holds_files(home.landing):  # no demo is written into a bucket
+    is_configured = home.sources.exists() or landing != home.landing or lake_of(home) != home.lake
+    if is_configured or holds_files(home.landing):  # somebody means to load rows of their own
         _say("\n".join([*not_read(outlook.warnings), f"no extract found in {landing}/ ({_LAYOUT})"]))
         return None
     from ingestion.demo import generate  # its libraries are for the one time that it is needed

@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ingestion.contract import Field, Stream
@@ -34,33 +35,44 @@ VARIABLE = "DAYBOOK_DEMO_DB"
 
 _INSERT_ROWS = 2_000
 
+# There a `numeric` has no decimals unless told how many, and a time whole seconds.
+_OF_MYSQL = ("mysql", "mariadb")
+_INSTANT = sa.DateTime(timezone=True).with_variant(DATETIME(fsp=6), *_OF_MYSQL)
+
 
 class DoesNotFit(Exception):
     """A row that the table cannot hold."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fill a database, and print the `sources.yaml` that reads it; gives the exit status."""
+    """Fill a database, and write the `sources.yaml` that reads it into a home; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m ingestion.demo.database", description="Fill a database.")
     parser.add_argument("url", nargs="?", default=f"${{{VARIABLE}}}", help=f"default: what {VARIABLE} says")
+    parser.add_argument("--home", type=Path, help="the home that will read it (default: DAYBOOK_HOME)")
     parser.add_argument("--learners", type=int, default=LEARNERS, help="default: %(default)s")
     parser.add_argument("--days", type=int, default=DAYS, help="number of extract dates (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
     parser.add_argument("--start", type=dt.date.fromisoformat, default=START, help="first date (default: %(default)s)")
     options = parser.parse_args(arguments)
+    home = Home(options.home.expanduser().resolve()) if options.home else Home.from_env()
+    if home.sources.exists():
+        print(f"error: {home.sources}: is there already; DAYBOOK_HOME names another home", file=sys.stderr)
+        return 1
     try:
         url = resolve(options.url)
         with tempfile.TemporaryDirectory() as folder:
-            home = Home(Path(folder))
-            generate(home, options.learners, options.days, options.seed, options.start)
-            rows, left_out = fill(url, home)
+            demo = Home(Path(folder))
+            generate(demo, options.learners, options.days, options.seed, options.start)
+            rows, left_out = fill(url, demo)
     except (DatabaseError, sa.exc.DBAPIError, FileExistsError) as error:
         told = str(error.orig) if isinstance(error, sa.exc.DBAPIError) else str(error)
         print(f"error: {' '.join(told.split())}", file=sys.stderr)
         return 1
-    print(f"{rows:,} rows, {left_out:,} left out, which no typed column can hold", file=sys.stderr)
+    print(f"{rows:,} rows, {left_out:,} left out, which no typed column can hold")
     template = options.url if "${" in options.url or not url.password else f"${{{VARIABLE}}}"
-    print(sources_of(template, options.start, options.start + dt.timedelta(days=options.days - 1)), end="")
+    home.sources.parent.mkdir(parents=True, exist_ok=True)
+    home.sources.write_text(sources_of(template, options.start, options.start + dt.timedelta(days=options.days - 1)))
+    print(f"wrote {home.sources}, which reads them")
     return 0
 
 
@@ -108,7 +120,7 @@ def sources_of(url: str, first: dt.date, last: dt.date) -> str:
 
 def _table(metadata: sa.MetaData, stream: Stream) -> sa.Table:
     columns = [sa.Column(field.name, _type(field)) for field in _fields(stream) if field.name != RECEIVED_AT]
-    received_at = sa.Column(RECEIVED_AT, sa.DateTime(timezone=True), nullable=False, index=True)
+    received_at = sa.Column(RECEIVED_AT, _INSTANT, nullable=False, index=True)
     return sa.Table(f"{stream.system}_{stream.name}", metadata, received_at, *columns)
 
 
@@ -120,12 +132,13 @@ def _type(field: Field) -> sa.types.TypeEngine[Any]:
     """The type of a column. Ids are texts: the demo has broken ones, which a column of UUIDs would not take."""
     if field.type in HOLDS_JSON:
         return sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    number = sa.Numeric(asdecimal=False).with_variant(sa.Double(), *_OF_MYSQL)
     types: dict[str, sa.types.TypeEngine[Any]] = {
         "int": sa.BigInteger(),
-        "decimal": sa.Numeric(asdecimal=False),
-        "number_or_text": sa.Numeric(asdecimal=False),
+        "decimal": number,
+        "number_or_text": number,
         "bool": sa.Boolean(),
-        "timestamp": sa.DateTime(timezone=True),
+        "timestamp": _INSTANT,
     }
     return types.get(field.type, sa.Text())
 

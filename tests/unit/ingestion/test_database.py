@@ -350,7 +350,7 @@ def test_files_of_such_a_stream_are_told_and_not_read(database: PostgreSQL, home
         ({"columns": {"event_id": "nr"}}, "there is no column nr; there are id"),
         ({"columns": {"event_id": "id"}, "ignore": []}, "two columns hold the field event_id; ignore names those"),
         ({"received_at": "properties"}, "received_at: the column properties is no date and no timestamp"),
-        ({"table": ..., "query": "select 1 from"}, "postgresql:query: syntax error at or near"),
+        ({"table": ..., "query": "select 1 from"}, "postgresql:query:events: syntax error at or near"),
         ({"table": "secrets"}, "postgresql:secrets: permission denied for table secrets"),
         ({"url": "postgresql://nobody:${APP_PASSWORD}@127.0.0.1:{port}/{name}"}, "password authentication failed"),
         (
@@ -394,7 +394,7 @@ def test_what_will_not_pass_by_itself_is_told_at_once(
 def test_an_error_of_a_value_does_not_tell_the_value(database: PostgreSQL, home: Home) -> None:
     database.put([event(1, event_type="geheim")], at(10))
     database.configure(table=..., query="select *, event_type::int as n from study_events")
-    assert failure(home) == f"study/{FIRST}/events: postgresql:query: invalid input syntax for type integer: …"
+    assert failure(home) == f"study/{FIRST}/events: postgresql:query:events: invalid input syntax for type integer: …"
 
 
 def test_a_database_that_cannot_be_asked_is_pending_once(database: PostgreSQL, home: Home) -> None:

@@ -282,8 +282,11 @@ def test_a_server_waits_while_what_came_is_judged(database: MariaDB, home: Home)
         ({"table": "nowhere"}, "mariadb:nowhere: Table '{name}.nowhere' doesn't exist"),
         ({"received_at": "received"}, "there is no column received; there are id, received_at, event_id"),
         ({"received_at": "event_type"}, "received_at: the column event_type is no date and no timestamp"),
-        ({"table": ..., "query": "select nothing from study_events"}, "mariadb:query: Unknown column 'nothing' in"),
-        ({"table": ..., "query": "select 1 from"}, "mariadb:query: You have an error in your SQL syntax"),
+        (
+            {"table": ..., "query": "select nothing from study_events"},
+            "mariadb:query:events: Unknown column 'nothing' in",
+        ),
+        ({"table": ..., "query": "select 1 from"}, "mariadb:query:events: You have an error in your SQL syntax"),
         ({"user": "reader"}, "SELECT command denied to user 'reader'@'127.0.0.1'"),
         ({"user": "nobody"}, "Access denied for user 'nobody'@'127.0.0.1' (using password: YES)"),
         ({"database": "nowhere"}, "Unknown database 'nowhere'"),
@@ -323,7 +326,7 @@ def test_an_error_of_a_value_does_not_tell_the_value(database: MariaDB, home: Ho
     database.configure(table=..., query="select *, numbered(event_type) as n from study_events")
     assert (
         failure(home)
-        == f"study/{FIRST}/events: mariadb:query: Incorrect integer value: … for column ``.``.`n` at row 0"
+        == f"study/{FIRST}/events: mariadb:query:events: Incorrect integer value: … for column ``.``.`n` at row 0"
     )
 
 

@@ -128,7 +128,7 @@ def test_a_slow_server_fails_its_stream_and_no_other(database: Database, home: H
     started = time.monotonic()
     found = outcomes(home)
     assert time.monotonic() - started < 5
-    cause = f"{database.kind}:query: {database.interrupted}; statement_timeout is 1 s"
+    cause = f"{database.kind}:query:events: {database.interrupted}; statement_timeout is 1 s"
     assert found[f"study/{FIRST}/events"] == f"study/{FIRST}/events: {cause}"
     assert isinstance(found[f"textbook/{FIRST}/events"], Load)
 

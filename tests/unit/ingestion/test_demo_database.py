@@ -23,19 +23,17 @@ def test_the_demo_can_be_read_from_a_database(
     Batches say themselves when they were received, which is another date for some: they are left out here.
     """
     monkeypatch.setenv("DAYBOOK_DEMO_DB", f"sqlite:///{tmp_path}/demo.db")
-    arguments = ["--learners", str(LEARNERS), "--days", str(DAYS)]
-    assert main(arguments) == 0
-    printed = capsys.readouterr()
     home = Home(tmp_path / "home")
-    home.root.mkdir()
-    home.sources.write_text(printed.out)
+    arguments = ["--learners", str(LEARNERS), "--days", str(DAYS), "--home"]
+    assert main([*arguments, str(home.root)]) == 0
+    printed = capsys.readouterr().out
     from_database = {load.key: load for load in load_all(home)}
     assert ledger.verify(home) == []
 
     files = Home(tmp_path / "files")
     generate(files, LEARNERS, DAYS)
     from_files = {load.key: load for load in load_all(files)}
-    rows, left_out = (int(word.replace(",", "")) for word in printed.err.splitlines()[-1].split() if word[0].isdigit())
+    rows, left_out = (int(word.replace(",", "")) for word in printed.splitlines()[0].split() if word[0].isdigit())
     at_source = sum(load.rows_at_source or 0 for load in from_database.values())
     assert at_source == rows
     assert 0 < left_out < rows / 5
@@ -47,8 +45,11 @@ def test_the_demo_can_be_read_from_a_database(
             assert load.rows_accepted - unknown <= found.rows_accepted <= load.rows_accepted
             assert "malformed" not in found.rejected
 
-    assert main(arguments) == 1
+    assert main([*arguments, str(home.root)]) == 1
+    assert "sources.yaml: is there already" in capsys.readouterr().err
+    assert main([*arguments, str(tmp_path / "other")]) == 1
     assert "the demo drops none" in capsys.readouterr().err
+    assert not Home(tmp_path / "other").sources.exists()
 
 
 def test_a_table_that_is_there_is_kept(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingestion.__main__ import main
+from ingestion.extracts import ExtractError
 from ingestion.home import Home
+from ingestion.show import find_place
 from tests.unit.ingestion.conftest import Put, event, load_all, ndjson
 
 DAY = "2025-01-02"
@@ -132,3 +134,26 @@ def test_what_may_not_be_opened_is_not_shown(
     told = capsys.readouterr()
     assert told.err == f"study/{DAY}/events-2.ndjson: a link that leads out of the landing zone\n"
     assert told.out == ""
+
+
+@pytest.mark.found("fresh eyes")
+def test_streams_of_a_database_are_told_apart(home: Home) -> None:
+    """Of two queries the first in the file was shown for both, and a file only if the URLs of its system were known."""
+    events = {"kind": "database", "url": "sqlite:////app.db", "received_at": "at", "from": DAY, "query": "select 1"}
+    topics = {"kind": "database", "url": "sqlite:////app.db", "query": "select 2"}
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.sources.write_text(json.dumps({"study": {"events": events, "topics": topics}}))
+    for stream in ("events", "topics"):
+        assert find_place(home, f"study/{DAY}/sqlite:query:{stream}").stream.name == stream
+
+    for source in (events, topics):
+        source |= {"table": "t"}
+        del source["query"]
+    home.sources.write_text(json.dumps({"study": {"events": events, "topics": topics}}))
+    with pytest.raises(ExtractError, match=r"sqlite:t: events and topics are read from there"):
+        find_place(home, f"study/{DAY}/sqlite:t")
+
+    home.sources.write_text(json.dumps({"study": {"events": events | {"url": "${NO_SUCH_VARIABLE}"}}}))
+    assert find_place(home, f"study/{DAY}/topics.csv").database is None
+    with pytest.raises(ExtractError, match="the environment variable NO_SUCH_VARIABLE is not set"):
+        find_place(home, f"study/{DAY}/sqlite:t")

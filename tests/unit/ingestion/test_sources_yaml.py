@@ -115,6 +115,10 @@ def test_the_environment_may_name_another_file(home: Home, tmp_path: Path, monke
         ("columns: [id]", "8: study.events: columns must be a mapping of fields to columns"),
         ("columns: {evnt_id: id}", '8: study.events: events has no field "evnt_id"; is "event_id" meant?'),
         ("to: 2026-01-04", "8: study.events: to is before from: 2026-01-04 is earlier than 2026-01-05"),
+        ('to: "2026-01-04"', "8: study.events: to is before from: 2026-01-04 is earlier than 2026-01-05"),
+        ("to: 2026-01-32", "8: study.events: to must be a date as YYYY-MM-DD"),
+        ("to: 2026-01-05 10:00:00", "8: study.events: to must be a date as YYYY-MM-DD"),
+        ("to: [2026-01-05]", "8: study.events: to must be a date as YYYY-MM-DD"),
         ("table: other", "3: study.events: table is given twice"),
     ],
 )
@@ -157,6 +161,34 @@ def test_a_secret_in_the_url_is_refused_and_not_told(home: Home, url: str, expec
     lines = option(home, f'url: "{url}"', "url")
     assert any(line.startswith(f"sources.yaml:7: study.events: {expected}") for line in lines)
     assert not any("geheim" in line for line in lines)
+
+
+def test_a_file_of_passwords_may_be_named(home: Home) -> None:
+    lines = option(home, 'url: "postgresql://db/app?passfile=/etc/daybook/pgpass&password=geheim"', "url")
+    assert [line.partition("; ")[0] for line in lines] == ["sources.yaml:7: study.events: a password stands in the url"]
+    home.sources.write_text(home.sources.read_text().replace("&password=geheim", ""))
+    assert load_sources(home).databases["study", "events"].url == "postgresql://db/app?passfile=/etc/daybook/pgpass"
+
+
+@pytest.mark.found("fresh eyes")
+@pytest.mark.parametrize("command", ["status", "load"])
+def test_a_variable_that_is_not_there_is_told_with_its_line(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Each date of each stream failed by itself, and the ledger noted it. An empty one is none."""
+    monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
+    monkeypatch.delenv("APP_PASSWORD", raising=False)
+    monkeypatch.setenv("APP_URL", "")
+    home.root.mkdir(parents=True)
+    home.sources.write_text("landing: {url: s3://extracts, options: {access_key_id: '${KEY}'}}\n" + WHOLE)
+    assert main([command]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "sources.yaml:3: study.events: the environment has no variable APP_PASSWORD",
+        "sources.yaml:18: study.topics: the environment has no variable APP_URL",
+        "sources.yaml:26: textbook.events: the environment has no variable APP_PASSWORD",
+        "sources.yaml:1: landing: the environment has no variable KEY",
+    ]
+    assert [path.name for path in home.root.iterdir()] == ["sources.yaml"]
 
 
 def test_every_error_is_told(home: Home) -> None:

@@ -9,6 +9,7 @@ from ingestion import demo
 from ingestion.home import Home
 from ingestion.load import load_extract, pending
 from orchestration.nightly import outlook_of
+from orchestration.planning import Outlook
 
 
 @pytest.fixture
@@ -63,4 +64,20 @@ def test_no_demo_beside_what_is_left_of_a_home(home: Home, left: str, capsys: py
     file.touch()
     assert outlook_of(home) is None
     assert "is empty, and this home is not: is a disk missing?" in capsys.readouterr().out
+    assert not home.landing.exists()
+
+
+@pytest.mark.found("fresh eyes")
+@pytest.mark.parametrize("said_in", ["sources.yaml", "DAYBOOK_LAKE"])
+def test_no_demo_where_sources_are_configured(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said_in: str
+) -> None:
+    """Demo rows would have come into a team's lake, in its bucket. Of the bucket nothing is asked here."""
+    monkeypatch.setattr("orchestration.nightly.look", lambda home: Outlook([], [], []))
+    if said_in == "DAYBOOK_LAKE":
+        monkeypatch.setenv("DAYBOOK_LAKE", "s3://acme-lake/daybook")
+    else:
+        home.sources.write_text("study: {events: {kind: files}}\n")
+    assert outlook_of(home) is None
+    assert f"no extract found in {home.landing}/" in capsys.readouterr().out
     assert not home.landing.exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from tests.integration.extracts import put, study_event
 from tests.integration.warehouse import Warehouse
 from tests.reference import assert_same, build
 from tests.reference.histories import history
@@ -54,3 +57,18 @@ def test_nights_equal_a_rebuild_and_the_reference(seed: int, learners: int, nigh
     assert rewritten, "no spell that was past has changed"
     assert kinds >= {"struggling", "wheel_spinning", "forgotten", "blocked"}
     assert kinds >= {"unknown", "learning", "proficient", "mastered"}
+
+
+def test_rows_that_are_alike_go_with_the_next_change_of_their_key(tmp_path: Path) -> None:
+    """Rows are compared by a join, to which two that are alike are as good as one."""
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
+    for number, day in enumerate([date(2026, 1, 5), date(2026, 1, 6)], 1):
+        session = f"40000000-0000-4000-8000-00000000000{number}"
+        put(warehouse, "study", day, "events", [study_event(day, 1, "session_start", 600, session_id=session)])
+        warehouse.load()
+        warehouse.build()
+        if number == 1:
+            with duckdb.connect(str(warehouse.home.marts)) as con:
+                con.execute("insert into marts.study_sessions from marts.study_sessions")
+            assert len(warehouse.mart("study_sessions")) == 2
+    assert sorted(row["session_id"][-1] for row in warehouse.mart("study_sessions")) == ["1", "2"]

@@ -79,9 +79,6 @@ What engines do differently. DuckDB does all of a build in one transaction, and 
 {% macro keyed_row() %}{{ return(adapter.dispatch('keyed_row')()) }}{% endmacro %}
 {% macro default__keyed_row() %}, read.rowid as _row{% endmacro %}
 
-{% macro keyed_before() %}{{ return(adapter.dispatch('keyed_before')()) }}{% endmacro %}
-{% macro default__keyed_before() %}{{ return('(select * exclude (_row) from ' ~ keyed_temp('before') ~ ')') }}{% endmacro %}
-
 {# Behind a select of the model's columns but the derived ones: the same of its rows before. #}
 {% macro keyed_union_with_before(derived) %}{{ return(adapter.dispatch('keyed_union_with_before')(derived)) }}{% endmacro %}
 {% macro default__keyed_union_with_before(derived) -%}
@@ -101,12 +98,27 @@ What engines do differently. DuckDB does all of a build in one transaction, and 
 {% macro keyed_begin(build, incremental) %}{{ return(adapter.dispatch('keyed_begin')(build, incremental)) }}{% endmacro %}
 {% macro default__keyed_begin(build, incremental) %}{{ return([]) }}{% endmacro %}
 
-{# The statements that replace the touched rows. #}
+{#
+The statements that keep what went, `gone`, and what came, `come`. A join takes a fifth of the time of `except all`, and is the same where no two rows
+are alike in all columns.
+#}
+{% macro keyed_keep_differences() %}{{ return(adapter.dispatch('keyed_keep_differences')()) }}{% endmacro %}
+{% macro default__keyed_keep_differences() %}
+    {%- set same = [] -%}
+    {%- for column in model.columns -%}{%- do same.append('read.' ~ column ~ ' is not distinct from other.' ~ column) -%}{%- endfor -%}
+    {%- set join = 'select read.* from {} as read anti join {} as other on ' ~ same | join(' and ') -%}
+    {{ return([
+        keyed_keep('gone', join.format(keyed_temp('before'), keyed_temp('after'))),
+        keyed_keep('come', join.format(keyed_temp('after'), keyed_temp('before'))),
+    ]) }}
+{% endmacro %}
+
+{# The statements that put what came in the place of what went. #}
 {% macro keyed_apply(relation) %}{{ return(adapter.dispatch('keyed_apply')(relation)) }}{% endmacro %}
 {% macro default__keyed_apply(relation) %}
     {{ return([
-        'delete from ' ~ relation ~ ' where rowid in (select _row from ' ~ keyed_temp('before') ~ ')',
-        'insert into ' ~ relation ~ ' by name select * from ' ~ keyed_temp('after'),
+        'delete from ' ~ relation ~ ' where rowid in (select _row from ' ~ keyed_temp('gone') ~ ')',
+        'insert into ' ~ relation ~ ' by name select * from ' ~ keyed_temp('come'),
     ]) }}
 {% endmacro %}
 
@@ -188,18 +200,25 @@ Computes the touched rows anew and keeps what went and what came. Gives whether 
 Recomputing a key must not touch another one: such a row would stand twice, or change without anyone being told.
 #}
 {% macro keyed_compare(sql) %}
-    {%- set found = keyed_script('compared', keyed_keep_after(sql) + [
-        keyed_keep('gone', 'select * from ' ~ keyed_before() ~ ' except all select * from ' ~ keyed_temp('after')),
-        keyed_keep('come', 'select * from ' ~ keyed_temp('after') ~ ' except all select * from ' ~ keyed_before()),
-        'select (select count(*) from ' ~ keyed_temp('after') ~ ' as read anti join ' ~ keyed_temp('touched') ~ ' as touched on ' ~ is_touched() ~ ') as stray,'
-        ~ ' (select count(*) from ' ~ keyed_temp('gone') ~ ') + (select count(*) from ' ~ keyed_temp('come') ~ ') as differences',
+    {%- set counts = [] -%}
+    {%- for part in ['before', 'after', 'gone', 'come'] -%}{%- do counts.append('(select count(*) from ' ~ keyed_temp(part) ~ ') as ' ~ part) -%}{%- endfor -%}
+    {%- set found = keyed_script('compared', keyed_keep_after(sql) + keyed_keep_differences() + [
+        'select (select count(*) from ' ~ keyed_temp('after') ~ ' as read anti join ' ~ keyed_temp('touched') ~ ' as touched on ' ~ is_touched() ~ ') as stray, '
+        ~ counts | join(', '),
     ]).rows[0] -%}
     {%- if found['stray'] -%}
         {{ exceptions.raise_compiler_error(
             this.identifier ~ ' emits ' ~ found['stray'] ~ ' rows outside its touched keys: read through touched_rows()'
         ) }}
     {%- endif -%}
-    {{ return(found['differences'] > 0) }}
+    {%- if found['before'] - found['gone'] != found['after'] - found['come'] -%}
+        {#- Rows are alike, and another number of them is there now: a test of the primary key will say so. Until then, all of them go and come. -#}
+        {%- do keyed_script('all_differ', [
+            keyed_keep('gone', 'select * from ' ~ keyed_temp('before')), keyed_keep('come', 'select * from ' ~ keyed_temp('after')),
+        ]) -%}
+        {{ return(true) }}
+    {%- endif -%}
+    {{ return(found['gone'] + found['come'] > 0) }}
 {% endmacro %}
 
 {#
@@ -216,8 +235,9 @@ have changed.
         ]) }}
     {%- endif -%}
     {{ return([
-        'insert into ' ~ keyed_log(this.identifier) ~ ' select distinct ' ~ build['batch'] ~ ', ' ~ logged | join(', ')
-        ~ ' from (select * from ' ~ keyed_temp('gone') ~ ' union all select * from ' ~ keyed_temp('come') ~ ') as differences'
+        'insert into ' ~ keyed_log(this.identifier)
+        ~ ' select ' ~ build['batch'] ~ ', ' ~ logged | join(', ') ~ ' from ' ~ keyed_temp('gone')
+        ~ ' union select ' ~ build['batch'] ~ ', ' ~ logged | join(', ') ~ ' from ' ~ keyed_temp('come')
     ] + keyed_write_dates(build)) }}
 {% endmacro %}
 

@@ -80,7 +80,14 @@ The books are only ever appended to while models are built: two threads that cha
 
 {# Rows are found again by their key. #}
 {% macro spark__keyed_row() %}{% endmacro %}
-{% macro spark__keyed_before() %}{{ return(keyed_temp('before')) }}{% endmacro %}
+
+{% macro spark__keyed_keep_differences() %}
+    {%- set except = 'select * from {} except all select * from {}' -%}
+    {{ return([
+        keyed_keep('gone', except.format(keyed_temp('before'), keyed_temp('after'))),
+        keyed_keep('come', except.format(keyed_temp('after'), keyed_temp('before'))),
+    ]) }}
+{% endmacro %}
 
 {# By position: a full build leaves the columns in the order in which the model's SQL has them. #}
 {% macro spark__keyed_union_with_before(derived) -%}

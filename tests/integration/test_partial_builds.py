@@ -60,29 +60,37 @@ def passed(day: int, giver: str, taker: str) -> dict[str, Any]:
     return of_draft(day, "RINGPassed", from_user_id=giver, to_user_id=taker)
 
 
-def test_a_day_that_another_model_learned_of_later(warehouse: Warehouse) -> None:
-    """First attempts took the attempts of a day without its sums, and never looked at that day again."""
-    deliver(warehouse, 0, answer(0, 1))
-    warehouse.build()
-    deliver(warehouse, 1, answer(1, 2))
-    warehouse.dbt("run", "--select", "+int_study__first_attempts", "--exclude", "int_study__first_attempt_days")
-    warehouse.build()
-    warehouse.assert_equals_rebuild("after the first attempts were built without their days")
-    assert len(warehouse.query("select 1 from warehouse.intermediate.int_study__first_attempts")) == 2
+PART = (
+    "base_study__events",
+    "int_study__derived_sessions",
+    "int_study__question_events",
+    "question_attempts",
+    "int_study__first_attempts",  # without int_study__first_attempt_days
+    "material_interactions",  # without int_study__session_days
+    "base_collaboration__events",
+    "int_collaboration__holds",  # without int_collaboration__user_draft_days
+)
 
 
-def test_dates_that_are_known_elsewhere_of_a_draft(warehouse: Warehouse) -> None:
-    """Holds look the dates of a draft up in its days. Those lagged, and what the ring did in between was forgotten."""
-    holds = ("base_collaboration__events", "int_collaboration__holds")
+def test_a_part_that_is_built_twice(warehouse: Warehouse) -> None:
+    """What was left out knows dates and sums that the part needs: it took nothing of them from the first of two nights.
+
+    First attempts never looked again at a day without its sums, holds forgot where the ring had been, and material
+    interactions, whose books lie in another file, what was read.
+    """
+    deliver(warehouse, 0, answer(0, 1), read(0))
     deliver(warehouse, 0, of_draft(0, "DraftCreated", creator_id="ada"), system="collaboration")
     warehouse.build()
     for day, (giver, taker) in enumerate([("ada", "ben"), ("ben", "cem")], 1):
+        deliver(warehouse, day, answer(day, 1 + day), read(day))
         deliver(warehouse, day, passed(day, giver, taker), system="collaboration")
-        warehouse.dbt("run", "--select", *holds)
+        warehouse.dbt("run", "--select", *PART)
     found = "select user_id, event_date from warehouse.intermediate.int_collaboration__holds order by 2"
     assert [tuple(row.values()) for row in warehouse.query(found)] == [*zip(["ada", "ben", "cem"], DAYS, strict=False)]
+    assert [row["duration_seconds"] for row in warehouse.mart("material_interactions")] == [180]
     warehouse.build()
-    warehouse.assert_equals_rebuild("after holds were built twice without the days of drafts")
+    warehouse.assert_equals_rebuild("after a part was built twice")
+    assert len(warehouse.query("select 1 from warehouse.intermediate.int_study__first_attempts")) == 3
 
 
 def test_dates_that_are_known_of_an_older_generation(warehouse: Warehouse) -> None:
@@ -97,18 +105,6 @@ def test_dates_that_are_known_of_an_older_generation(warehouse: Warehouse) -> No
     assert len(warehouse.query("select 1 from warehouse.intermediate.int_collaboration__holds")) == 3
     warehouse.build()
     warehouse.assert_equals_rebuild("after the base was built in full without the days of drafts")
-
-
-def test_dates_that_are_known_elsewhere_of_a_session(warehouse: Warehouse) -> None:
-    """The same of a mart, whose books lie in another file than those of the days of sessions."""
-    deliver(warehouse, 0, read(0))
-    warehouse.build()
-    for day in (1, 2):
-        deliver(warehouse, day, read(day))
-        warehouse.dbt("run", "--select", "base_study__events", "int_study__derived_sessions", "material_interactions")
-    assert [row["duration_seconds"] for row in warehouse.mart("material_interactions")] == [180]
-    warehouse.build()
-    warehouse.assert_equals_rebuild("after a mart was built twice without the days of sessions")
 
 
 def test_a_gap_that_time_alone_opens(warehouse: Warehouse, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from benchmarks.questions import Answer
 
 _LIBRARIES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "deltalake", "pyarrow", "pandas", "dlt", "pyspark")
 GIB = 2**30
+# The share of the cores that may go to others, the measuring itself among them.
+_MOST_OTHERS = 0.1
 
 
 @dataclass
@@ -101,6 +103,23 @@ def _head(found: Found, now: dt.datetime) -> Iterator[str]:
     yield ""
     yield f"- Machine: {os.cpu_count()} cores ({_processor()}), {psutil.virtual_memory().total / GIB:.0f} GiB of memory"
     yield f"- Python {platform.python_version()}, {', '.join(_versions())}"
+    others = max((cost.others for cost in _costs(found)), default=0.0)
+    disturbed = (
+        "" if others <= _MOST_OTHERS else f": more than {_MOST_OTHERS:.0%}, so **what was measured was disturbed**"
+    )
+    yield f"- Other processes took at most {others:.0%} of the cores during a run{disturbed}"
+
+
+def _costs(found: Found) -> Iterator[Cost]:
+    for point in [*([found.first] if found.first else []), *found.nights]:
+        yield from (night.cost for night in point.nights)
+        yield from point.baseline
+        if point.in_little_memory:
+            yield point.in_little_memory[1].cost
+    if found.first:
+        yield from (night.cost for night in found.first.without_news)
+    for beside in found.besides:
+        yield from beside.costs
 
 
 def _first_load(first: FirstLoad) -> Iterator[str]:

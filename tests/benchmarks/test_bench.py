@@ -68,6 +68,20 @@ def test_a_command_is_measured_with_all_that_it_starts(tmp_path: Path) -> None:
     assert 200e6 < cost.peak_bytes < 600e6
 
 
+def test_what_others_take_meanwhile_is_told(tmp_path: Path) -> None:
+    """A command that sleeps for two seconds, while another process takes all that it can of a core."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        cost = measure(["sleep", "2"], tmp_path / "log")
+        other.kill()
+    assert cost.others >= 0.5 / (os.cpu_count() or 1)
+    night = Night(cost, {"load": 1.0})
+    first = FirstLoad(Written((dt.date(2026, 1, 5),), 1000, 10**6), [night], [Cost(2, 2, 2**30)], None, [night])
+    now = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    told = page(Found(now, "make bench", first), {"nights": 3, "besides": 9}, now, "plot")
+    assert f"- Other processes took at most {cost.others:.0%} of the cores during a run" in told
+    assert ("**what was measured was disturbed**" in told) == (cost.others > 0.1)
+
+
 def test_a_command_that_fails_is_told_with_its_last_lines(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match=r"exit status 3\nthe cause$"):
         measure(["sh", "-c", "echo the cause; exit 3"], tmp_path / "log")
@@ -81,5 +95,5 @@ def test_what_is_spilled_is_seen(tmp_path: Path) -> None:
 
 
 def test_the_median_of_costs_is_that_of_each_figure_and_the_most_memory() -> None:
-    costs = [Cost(3, 9, 10), Cost(1, 8, 30), Cost(2, 7, 20, 5)]
-    assert median(costs) == Cost(2, 8, 30, 5)
+    costs = [Cost(3, 9, 10), Cost(1, 8, 30, others=0.5), Cost(2, 7, 20, 5)]
+    assert median(costs) == Cost(2, 8, 30, 5, 0.5)

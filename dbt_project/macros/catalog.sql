@@ -22,7 +22,7 @@
 {% macro counted_build(relation) -%}
     select
         count(*) as row_count,
-        {{ content_sum(relation, relation) if execute else 'null' }} as content_sum,
+        {{ content_sum(keyed_node(relation.identifier), relation) if execute else 'null' }} as content_sum,
         {{ built_now() }} as built_at
     from {{ relation }}
 {%- endmacro %}

@@ -181,8 +181,8 @@ all is counted.
     {%- set sum -%}
         {%- if relation.schema != 'marts' %}null
         {%- elif last and not differs %}{{ last['content_sum'] }}
-        {%- elif last %}{{ last['content_sum'] }} - {{ content_sum(relation, keyed_temp('gone')) }} + {{ content_sum(relation, keyed_temp('come')) }}
-        {%- else %}{{ content_sum(relation, relation) }}{% endif -%}
+        {%- elif last %}{{ last['content_sum'] }} - {{ content_sum(model, keyed_temp('gone')) }} + {{ content_sum(model, keyed_temp('come')) }}
+        {%- else %}{{ content_sum(model, relation) }}{% endif -%}
     {%- endset -%}
     {{ keyed_builds_row(build, build['settings'], rows, sum) }}
 {% endmacro %}

@@ -1,6 +1,6 @@
 {#
-A keyed model is brought up to date by whole keys: the keys that changed upstream since it last looked are deleted and
-computed again, and nothing else. docs/guides/a_night_by_keys.md explains it; this file is the mechanism.
+A keyed model is brought up to date by whole keys: the keys that changed upstream since it last looked are computed again, and
+nothing else. docs/guides/a_night_by_keys.md explains it; this file is the mechanism.
 
 Config, under `meta.keyed`:
 
@@ -56,11 +56,16 @@ Config, under `meta.keyed`:
 What engines do differently. DuckDB does all of a build in one transaction, and keeps what a build needs in temporary tables.
 #}
 
-{# Runs statements in their order; gives the rows of the last one. One call on DuckDB: dbt's own work for a call is many times that of a small statement. #}
-{% macro keyed_script(name, statements) %}{{ return(adapter.dispatch('keyed_script')(name, statements) if statements else none) }}{% endmacro %}
-{% macro default__keyed_script(name, statements) %}
-    {%- call statement(name, fetch_result=True) -%}{{ statements | join('\n;\n') }}{%- endcall -%}
-    {{ return(load_result(name).table) }}
+{#
+Runs statements in their order; gives the one row of the last one, if that is `asked` for. One call on DuckDB: dbt's own work for a call is many times
+that of a small statement, and for a result as much again.
+#}
+{% macro keyed_script(name, statements, asked=false) %}
+    {%- if statements -%}{%- do adapter.dispatch('keyed_run')(name, statements, asked) -%}{%- endif -%}
+    {{ return(load_result(name).table.rows[0] if asked else none) }}
+{% endmacro %}
+{% macro default__keyed_run(name, statements, asked) %}
+    {%- call statement(name, fetch_result=asked) -%}{{ statements | join('\n;\n') }}{%- endcall -%}
 {% endmacro %}
 
 {# A table that this build of the model needs, and nothing after it. #}
@@ -186,7 +191,7 @@ Keeps the touched keys, the dates to read for them, and the model's own rows of 
             ~ ", cast(coalesce(max(" ~ date ~ "), date '2000-01-01') as string) as last_date from " ~ keyed_temp('dates') -%}
     {%- endif -%}
     {%- do statements.extend([keyed_keep('before', keyed_own_touched_rows(keyed)), counts]) -%}
-    {{ return(keyed_script('touched', statements).rows[0]) }}
+    {{ return(keyed_script('touched', statements, asked=true)) }}
 {% endmacro %}
 
 {# The compiled model with the span of the touched dates in it (see `touched_rows`). #}
@@ -205,7 +210,7 @@ Recomputing a key must not touch another one: such a row would stand twice, or c
     {%- set found = keyed_script('compared', keyed_keep_after(sql) + keyed_keep_differences() + [
         'select (select count(*) from ' ~ keyed_temp('after') ~ ' as read anti join ' ~ keyed_temp('touched') ~ ' as touched on ' ~ is_touched() ~ ') as stray, '
         ~ counts | join(', '),
-    ]).rows[0] -%}
+    ], asked=true) -%}
     {%- if found['stray'] -%}
         {{ exceptions.raise_compiler_error(
             this.identifier ~ ' emits ' ~ found['stray'] ~ ' rows outside its touched keys: read through touched_rows()'

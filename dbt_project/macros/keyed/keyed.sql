@@ -14,7 +14,8 @@ Config, under `meta.keyed`:
   log       columns of this model that its followers need besides the key; entries are written for rows that really differ, before and after.
   date      the column of `follows` and `also` that holds the dates to read (optional). It lets `touched_rows` skip row groups.
   dates_in  {model: [columns]}: the keyed model that knows on which dates a key has rows, and the columns to look the key up by;
-            by default the model itself. It has to know of all that it has taken; what it has not taken yet is in the logs.
+            by default the model itself. It has to know of all that it has taken; what it has not taken yet is in the logs. {}: the logs
+            know all dates, for each row is made of one row that has its date.
   as_of     true: rows depend on as-of; when that moves backward the model is built in full.
   champion  true: rows depend on the fitted model of topic mastery; when another one is promoted the model is built in full.
 #}
@@ -175,7 +176,7 @@ Keeps the touched keys, the dates to read for them, and the model's own rows of 
     {%- if date -%}
         {%- set dates = ['select ' ~ date ~ ' from ' ~ found ~ ' where ' ~ date ~ ' is not null'] -%}
         {%- if date not in keyed['key'] -%}
-            {%- for relation, columns in (keyed.get('dates_in') or {this.identifier: keyed['key']}).items() -%}
+            {%- for relation, columns in keyed.get('dates_in', {this.identifier: keyed['key']}).items() -%}
                 {%- do dates.append(
                     'select ' ~ date ~ ' from ' ~ keyed_relation(relation) ~ ' semi join ' ~ keyed_temp('touched') ~ ' using (' ~ columns | join(', ') ~ ')'
                 ) -%}

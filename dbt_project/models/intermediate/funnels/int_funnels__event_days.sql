@@ -2,16 +2,14 @@
     materialized='keyed',
     meta={'keyed': {
         'key': ['funnel', 'entity'],
-        'follows': {'int_funnels__events': 'select funnel, entity, event_date from changes'},
-        'date': 'event_date',
-        'dates_in': {'int_funnels__events': ['funnel', 'entity']},
+        'follows': {'int_funnels__events': 'select funnel, entity from changes'},
         'log': ['funnel', 'date'],
     }},
 ) }}
 
 with events as (
     select *
-    from {{ touched_rows(ref('int_funnels__events'), date='event_date') }}
+    from {{ touched_rows(ref('int_funnels__events')) }}
 ),
 
 scoped as (

@@ -6,6 +6,7 @@
             'base_study__events': "select event_id, event_date from changes where copy_status = 'kept' and event_type = 'ai_question_asked'",
         },
         'date': 'event_date',
+        'dates_in': {},
         'log': ['topic_id', 'event_date'],
     }},
 ) }}

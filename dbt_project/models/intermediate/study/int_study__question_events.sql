@@ -9,6 +9,7 @@
             'int_study__derived_sessions': 'select event_id, event_date from changes',
         },
         'date': 'event_date',
+        'dates_in': {},
         'log': ['user_id', 'question_id', 'event_date'],
     }},
 ) }}

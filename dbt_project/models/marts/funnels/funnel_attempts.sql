@@ -2,10 +2,8 @@
     materialized='keyed',
     meta={'keyed': {
         'key': ['funnel', 'entity'],
-        'follows': {'int_funnels__events': 'select funnel, entity, event_date from changes'},
-        'also': "select funnel, entity, cast(opened_at as date) as event_date from self where outcome = 'open'",
-        'date': 'event_date',
-        'dates_in': {'int_funnels__events': ['funnel', 'entity']},
+        'follows': {'int_funnels__events': 'select funnel, entity from changes'},
+        'also': "select funnel, entity from self where outcome = 'open'",
         'log': ['funnel', 'entity', 'cast(opened_at as date) as date'],
         'as_of': true,
     }},
@@ -13,9 +11,17 @@
 
 {%- set most_steps = 8 %}
 
-{%- set events = touched_rows(ref('int_funnels__events'), date='event_date') %}
+{#- Read twice. Those of a night are few, and found once; all of them are too many to be kept. -#}
+{%- set events = 'events' if is_keyed_run() else ref('int_funnels__events') %}
 
-with as_of as (
+with
+{%- if is_keyed_run() %}
+events as (
+    select *
+    from {{ touched_rows(ref('int_funnels__events')) }}
+),
+{% endif %}
+as_of as (
     select as_of
     from {{ ref('int_as_of') }}
 ),

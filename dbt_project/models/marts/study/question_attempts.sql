@@ -2,16 +2,14 @@
     materialized='keyed',
     meta={'keyed': {
         'key': ['user_id', 'question_id'],
-        'follows': {'int_study__question_events': 'select user_id, question_id, event_date from changes'},
-        'date': 'event_date',
-        'dates_in': {'int_study__question_events': ['user_id', 'question_id']},
+        'follows': {'int_study__question_events': 'select user_id, question_id from changes'},
         'log': ['attempt_id', 'user_id', 'session_id', 'question_id', 'topic_id', 'cast(attempted_at as date) as date'],
     }},
 ) }}
 
 with events as (
     select *
-    from {{ touched_rows(ref('int_study__question_events'), date='event_date') }}
+    from {{ touched_rows(ref('int_study__question_events')) }}
 ),
 
 -- Each hint and explanation is told by how many attempts of the user at the question came before it.

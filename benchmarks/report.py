@@ -111,7 +111,8 @@ def _head(found: Found, now: dt.datetime) -> Iterator[str]:
 
 
 def _costs(found: Found) -> Iterator[Cost]:
-    for point in [*([found.first] if found.first else []), *found.nights]:
+    points: list[FirstLoad | AtHistory] = [*found.nights, *([found.first] if found.first else [])]
+    for point in points:
         yield from (night.cost for night in point.nights)
         yield from point.baseline
         if point.in_little_memory:

@@ -11,17 +11,9 @@
 
 {%- set most_steps = 8 %}
 
-{#- Read twice. Those of a night are few, and found once; all of them are too many to be kept. -#}
-{%- set events = 'events' if is_keyed_run() else ref('int_funnels__events') %}
+{%- set events = touched_rows(ref('int_funnels__events')) %}
 
-with
-{%- if is_keyed_run() %}
-events as (
-    select *
-    from {{ touched_rows(ref('int_funnels__events')) }}
-),
-{% endif %}
-as_of as (
+with as_of as (
     select as_of
     from {{ ref('int_as_of') }}
 ),

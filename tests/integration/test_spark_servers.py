@@ -62,8 +62,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             wait_for(port, server, folder / "server.log")
         yield {"thrift": f"thrift://127.0.0.1:{thrift}", "connect": f"sc://127.0.0.1:{connect}"}
     finally:
-        server.terminate()
-        server.wait(timeout=60)
+        server.kill()  # to end in peace took it more than a minute on a machine that was busy
+        server.wait()
 
 
 def free_port() -> int:

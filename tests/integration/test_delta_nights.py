@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.delta import DeltaWarehouse, sail
+from tests.integration.extracts import put
 from tests.integration.warehouse import Warehouse
 from tests.reference.compare import assert_same
 from tests.reference.histories import history
@@ -69,6 +71,19 @@ def test_nights_that_are_killed_equal_a_rebuild(session: Any, tmp_path: Path) ->
         has_merged = any("merge into" in statement for statement in on_delta.statements)
         assert has_merged == (night.index > 0), "only the first night builds in full"
     assert_equals_rebuild(on_delta, nightly, tmp_path / "rebuilt", "; ".join(story))
+
+
+def test_a_key_that_is_used_again_keeps_its_other_dates(session: Any, tmp_path: Path) -> None:
+    """A collapsed key of a recommendation has events on many dates. A night reads those that changed, and MERGE deletes by key."""
+    nightly = Warehouse(tmp_path / "nightly", target=tmp_path / "target")
+    on_delta = DeltaWarehouse(session, nightly.home, tmp_path / "target_delta")
+    for day in (date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7)):
+        tap = {"event_key": "c1:tap:r1", "event": "tap", "child_id": "c1", "recommendation_id": "r1"}
+        put(nightly, "recommendation", day, "events", [tap | {"occurred_at": f"{day}T10:00:00Z"}])
+        nightly.load()
+        assert on_delta.build()
+    assert len(on_delta.mart("funnel_attempts")) == 3
+    assert_equals_rebuild(on_delta, nightly, tmp_path / "rebuilt", "with a key that was used on three dates")
 
 
 def _is(pattern: str) -> Callable[[str], bool]:

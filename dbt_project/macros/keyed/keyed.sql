@@ -15,7 +15,7 @@ Config, under `meta.keyed`:
   date      the column of `follows` and `also` that holds the dates to read (optional). It lets `touched_rows` skip row groups.
   dates_in  {model: [columns]}: the keyed model that knows on which dates a key has rows, and the columns to look the key up by;
             by default the model itself. It has to know of all that it has taken; what it has not taken yet is in the logs. {}: the logs
-            know all dates, for each row is made of one row that has its date.
+            know all dates, for all rows of a key are made of one event, and have its date.
   as_of     true: rows depend on as-of; when that moves backward the model is built in full.
   champion  true: rows depend on the fitted model of topic mastery; when another one is promoted the model is built in full.
 #}

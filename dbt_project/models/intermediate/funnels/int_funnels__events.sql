@@ -1,7 +1,7 @@
 {{ config(
     materialized='keyed',
     meta={'keyed': {
-        'key': ['system', 'event_id'],
+        'key': ['system', 'event_id', 'event_date'],
         'follows': {
             'base_study__events': "select 'study' as system, event_id, event_date from changes where copy_status = 'kept'",
             'base_assessment__judged_events': "select 'assessment' as system, event_id, event_date from changes where verdict = 'accepted'",
@@ -10,7 +10,6 @@
             'base_textbook__events': "select 'textbook' as system, event_id, event_date from changes where copy_status = 'kept'",
         },
         'date': 'event_date',
-        'dates_in': {},
         'log': ['funnel', 'entity', 'event_date'],
     }},
 ) }}

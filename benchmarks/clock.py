@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -58,22 +60,16 @@ def measure(
             stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
         )
-        peak = spilled = 0
-        while True:
-            pid, status, used = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            peak = max(peak, _resident(process.pid))
-            spilled = max(spilled, _spilled(spills) if spills else 0)
-            time.sleep(_EVERY_SECONDS)
-        seconds, busy = time.perf_counter() - began, _busy_seconds() - busy
+        with _Watch(process.pid, spills) as watch:
+            _, status, used = os.wait4(process.pid, 0)
+            seconds, busy = time.perf_counter() - began, _busy_seconds() - busy
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         last = log.read_text(errors="replace").strip().splitlines()[-20:]
         raise CommandFailed("\n".join([f"{' '.join(map(str, command))}: exit status {process.returncode}", *last]))
     own = used.ru_utime + used.ru_stime
     others = max(0.0, busy - own) / (seconds * (os.cpu_count() or 1))
-    return Cost(seconds, own, peak, spilled, others)
+    return Cost(seconds, own, watch.peak, watch.spilled, others)
 
 
 def median(costs: Sequence[Cost]) -> Cost:
@@ -85,6 +81,29 @@ def median(costs: Sequence[Cost]) -> Cost:
         max(cost.spilled_bytes for cost in costs),
         max(cost.others for cost in costs),
     )
+
+
+class _Watch:
+    """Looks at the memory of a process, and at what is spilled, until the block ends."""
+
+    def __init__(self, pid: int, spills: Path | None) -> None:
+        self.peak = self.spilled = 0
+        self._pid, self._spills = pid, spills
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._is_over.wait(_EVERY_SECONDS):
+            self.peak = max(self.peak, _resident(self._pid))
+            self.spilled = max(self.spilled, _spilled(self._spills) if self._spills else 0)
 
 
 def _busy_seconds() -> float:

@@ -99,6 +99,18 @@ def retrying(source: DatabaseSource) -> Retrying:
     )
 
 
+def connect_args(url: sa.URL) -> dict[str, Any]:
+    """What the driver is told beside the URL, by whoever else connects. Raises DatabaseError."""
+    return _dialect_of(url).connect_args(url, DatabaseSource(""))
+
+
+def _dialect_of(url: sa.URL) -> _Dialect:
+    backend = _BACKENDS.get(url.get_backend_name())
+    if backend is None:
+        raise DatabaseError(f"a database {url.get_backend_name()} is none that can be read")
+    return backend()
+
+
 @contextmanager
 def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window]:
     """The rows that a source received on one UTC day, as of now: what is counted is what is read.
@@ -106,10 +118,7 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
     Raises DatabaseError, and what is an Interrupted one if it passes by itself.
     """
     url = resolve(source.url)
-    backend = _BACKENDS.get(url.get_backend_name())
-    if backend is None:
-        raise DatabaseError(f"a database {url.get_backend_name()} is none that can be read")
-    dialect = backend()
+    dialect = _dialect_of(url)
     try:
         with _IMPORTING:
             arguments = dialect.connect_args(url, source)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -378,11 +379,14 @@ class _Options:
     def has(self, name: str) -> bool:
         return name in self._entries
 
-    def _get(self, name: str, kind: type, what: str) -> Any:
+    def _get(self, name: str, kind: type, what: str, from_text: Callable[[str], Any] = str) -> Any:
         self._asked.append(name)
         if name not in self._entries:
             return None
         value = self._reader.value(self._entries[name].node)
+        if type(value) is str:
+            with suppress(ValueError):
+                value = from_text(value)
         if type(value) is kind:
             return value
         self.note(name, f"{name} must be {what}")
@@ -408,15 +412,8 @@ class _Options:
         return value
 
     def optional_date(self, name: str) -> date | None:
-        self._asked.append(name)
-        if name not in self._entries:
-            return None
-        value = self._reader.value(self._entries[name].node)
-        try:
-            return value if type(value) is date else date.fromisoformat(value)
-        except (TypeError, ValueError):
-            self.note(name, f"{name} must be a date as YYYY-MM-DD")
-            return None
+        value: date | None = self._get(name, date, "a date as YYYY-MM-DD", from_text=date.fromisoformat)
+        return value
 
     def number(self, name: str, default: int, least: int) -> int:
         value: int | None = self._get(name, int, "a whole number")

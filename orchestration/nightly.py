@@ -84,7 +84,7 @@ class Night:
 
 def nightly(home: Home, first: date | None = None, last: date | None = None) -> int:
     """Load what is new or changed (or every date from `first` to `last`, again if need be), build, check, publish."""
-    if not _can_build(home):
+    if not _can_build(home, loads=True):
         return 2
     night = Night()
     prepare_instance(home)
@@ -168,17 +168,24 @@ def mastery(home: Home, champion: str | None = None) -> int:
         return _summary(home, night)
 
 
-def _can_build(home: Home) -> bool:
+def _can_build(home: Home, loads: bool = False) -> bool:
     """Whether the engine and room to write are there; if not, say what is missing before anything is loaded."""
-    missing = _why_no_sources(home) or home.why_unwritable() or why_no_limit() or EngineResource().why_unavailable(home)
+    missing = (
+        _why_no_sources(home, loads)
+        or home.why_unwritable()
+        or why_no_limit()
+        or EngineResource().why_unavailable(home)
+    )
     if missing:
         _say(missing)
     return missing is None
 
 
-def _why_no_sources(home: Home) -> str | None:
+def _why_no_sources(home: Home, loads: bool) -> str | None:
     try:
-        check_environment(load_sources(home))
+        sources = load_sources(home)
+        if loads:  # what builds from the lake alone needs no password of a database
+            check_environment(sources)
     except SourcesError as error:
         return str(error)
     return None

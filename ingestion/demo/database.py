@@ -22,7 +22,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ingestion.contract import Field, Stream
-from ingestion.database import DatabaseError, resolve
+from ingestion.database import DatabaseError, connect_args, resolve
 from ingestion.demo.generate import DAYS, LEARNERS, SEED, START, generate
 from ingestion.extracts import Extract, discover
 from ingestion.home import Home
@@ -79,9 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def fill(url: sa.URL, home: Home) -> tuple[int, int]:
     """Make a table for each stream, and put the extracts of a home into them; rows, and rows that were left out.
 
-    Raises FileExistsError where a table is there: nothing is dropped.
+    Raises FileExistsError where a table is there: nothing is dropped; and DatabaseError.
     """
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, connect_args=connect_args(url))
     there = set(sa.inspect(engine).get_table_names())
     metadata = sa.MetaData()
     tables = {(stream.system, stream.name): _table(metadata, stream) for stream in all_streams()}

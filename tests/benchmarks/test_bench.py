@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ for needed in ("psutil", "matplotlib", "pandas", "dlt"):
 from benchmarks.clock import CommandFailed, Cost, measure, median  # noqa: E402
 from benchmarks.events import Written  # noqa: E402
 from benchmarks.homes import Night  # noqa: E402
-from benchmarks.measurements import FirstLoad  # noqa: E402
+from benchmarks.measurements import Beside, FirstLoad  # noqa: E402
 from benchmarks.report import Found, page  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,15 +72,32 @@ def test_a_command_is_measured_with_all_that_it_starts(tmp_path: Path) -> None:
 def test_what_others_take_meanwhile_is_told(tmp_path: Path) -> None:
     """A command that sleeps for two seconds, while another process takes all that it can of a core."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
-        cost = measure(["sleep", "2"], tmp_path / "log")
-        other.kill()
-    assert cost.others >= 0.5 / (os.cpu_count() or 1)
-    night = Night(cost, {"load": 1.0})
-    first = FirstLoad(Written((dt.date(2026, 1, 5),), 1000, 10**6), [night], [Cost(2, 2, 2**30)], None, [night])
+        try:
+            cost = measure(["sleep", "2"], tmp_path / "log")
+        finally:
+            other.kill()
+    assert 0.5 / (os.cpu_count() or 1) <= cost.others <= 1
+    assert cost.cpu_seconds < 0.5
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [(0.04, "4% of the cores during a run"), (0.31, "31% of the cores during a run: more than 10%, so **what was")],
+)
+def test_the_page_tells_what_disturbed_any_run(others: float, told: str) -> None:
+    quiet, disturbed = Night(Cost(2, 2, 2**30, others=0.01), {"load": 1.0}), Cost(2, 2, 2**30, others=others)
+    extracts = Written((dt.date(2026, 1, 5),), 1000, 10**6)
+    first = FirstLoad(extracts, [quiet], [quiet.cost], None, [quiet])
     now = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    told = page(Found(now, "make bench", first), {"nights": 3, "besides": 9}, now, "plot")
-    assert f"- Other processes took at most {cost.others:.0%} of the cores during a run" in told
-    assert ("**what was measured was disturbed**" in told) == (cost.others > 0.1)
+    for found in (
+        Found(now, "make bench", replace(first, baseline=[disturbed])),
+        Found(now, "make bench", replace(first, without_news=[Night(disturbed, {})])),
+        Found(now, "make bench", first, besides=[Beside("pandas: three marts", [disturbed])]),
+    ):
+        whole = page(found, {"nights": 3, "besides": 9}, now, "plot")
+        (line,) = re.findall("^- Other processes.*", whole, re.MULTILINE)
+        assert line.startswith(f"- Other processes took at most {told}")
+        assert ("was disturbed" in line) == (others == 0.31)
 
 
 def test_a_command_that_fails_is_told_with_its_last_lines(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_nights_that_are_killed_equal_a_rebuild(session: Any, tmp_path: Path) ->
 
 
 def test_a_key_that_is_used_again_keeps_its_other_dates(session: Any, tmp_path: Path) -> None:
-    """A collapsed key of a recommendation has events on many dates. A night reads those that changed, and MERGE deletes by key."""
+    """A collapsed key has events on many dates: a night reads those that changed, and MERGE deletes by key."""
     nightly = Warehouse(tmp_path / "nightly", target=tmp_path / "target")
     on_delta = DeltaWarehouse(session, nightly.home, tmp_path / "target_delta")
     for day in (date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7)):

@@ -1,7 +1,7 @@
 {#
 The sum of a 60-bit hash of each row: the same whatever the order of rows, and brought up to date by the rows that went and came,
-so that a mart's content hash costs no scan of its history. `node` is the mart, whose contract has the columns. Texts are the same on every engine; each stands behind its length, so that
-no two rows share a text.
+so that a mart's content hash costs no scan of its history. Texts are the same on every engine; each stands behind its length, so that
+no two rows share a text. `node` is the mart, whose contract has the columns.
 #}
 {% macro content_sum(node, rows) %}
     {%- set parts = [] -%}

@@ -62,10 +62,10 @@ Runs statements in their order; gives the one row of the last one, if that is `a
 that of a small statement, and for a result as much again.
 #}
 {% macro keyed_script(name, statements, asked=false) %}
-    {%- if statements -%}{%- do adapter.dispatch('keyed_run')(name, statements, asked) -%}{%- endif -%}
+    {%- if statements -%}{%- do adapter.dispatch('keyed_send')(name, statements, asked) -%}{%- endif -%}
     {{ return(load_result(name).table.rows[0] if asked else none) }}
 {% endmacro %}
-{% macro default__keyed_run(name, statements, asked) %}
+{% macro default__keyed_send(name, statements, asked) %}
     {%- call statement(name, fetch_result=asked) -%}{{ statements | join('\n;\n') }}{%- endcall -%}
 {% endmacro %}
 

@@ -65,7 +65,7 @@ The books are only ever appended to while models are built: two threads that cha
 {% macro spark__keyed_temp(part) %}{{ return('keyed_temp.' ~ this.identifier ~ '__' ~ part) }}{% endmacro %}
 
 {# A call takes one statement here. #}
-{% macro spark__keyed_run(name, statements, asked) %}
+{% macro spark__keyed_send(name, statements, asked) %}
     {%- for sql in statements -%}
         {%- call statement(name, fetch_result=asked and loop.last) -%}{{ sql }}{%- endcall -%}
     {%- endfor -%}

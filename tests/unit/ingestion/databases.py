@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from abc import ABC, abstractmethod
 from datetime import UTC, date, datetime, timedelta
 from types import ModuleType
 from typing import Any
@@ -37,7 +38,7 @@ def at(hour: int) -> str:
     return f"{FIRST} {hour:02d}:00:00Z"
 
 
-class Database:
+class Database(ABC):
     """A database of one test, with a table `study_events`."""
 
     servers: ModuleType  # what starts one
@@ -64,17 +65,17 @@ class Database:
         found: list[tuple[Any, ...]] = self.server.execute(*statements, database=self.name)
         return found
 
+    @abstractmethod
     def put(self, rows: list[dict[str, Any]], received: str, table: str = "study_events") -> None:
         """Insert rows, all received at one instant."""
-        raise NotImplementedError
 
+    @abstractmethod
     def many(self, rows: int) -> None:
         """Insert rows of the first date, a millisecond apart."""
-        raise NotImplementedError
 
+    @abstractmethod
     def kill_readers(self) -> int:
         """Cut off whoever reads; how many they were."""
-        raise NotImplementedError
 
     def url(self, user: str | None = None, database: str | None = None) -> str:
         """The URL of this database, or as another user, or of another one."""

@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import duckdb
 import pytest
 
 from ingestion import ledger
 from ingestion.demo import generate
 from ingestion.demo.database import fill, main, resolve
 from ingestion.home import Home
+from ingestion.lake import attach_lake
+from tests import mariadb
 from tests.unit.ingestion.conftest import load_all
 
 LEARNERS, DAYS = 6, 2
 
 
+@pytest.fixture(params=["sqlite", "mariadb"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/demo.db"
+        return
+    if (missing := mariadb.why_missing()) is not None:
+        pytest.skip(missing)
+    with mariadb.server() as server:
+        server.execute("create database demo")
+        yield f"mariadb://daybook:{quote(mariadb.PASSWORD)}@127.0.0.1:{server.port}/demo"
+
+
+def values(home: Home) -> tuple[set[Any], set[Any]]:
+    """Of the lake, when each event of the study app happened, and how difficult each question is."""
+    with duckdb.connect() as con:
+        attach_lake(con, home)
+        events = con.execute("select row_id, event_ts from lake.raw.study_events").fetchall()
+        questions = con.execute("select question_id, difficulty from lake.raw.study_questions").fetchall()
+    return set(events), set(questions)
+
+
 def test_the_demo_can_be_read_from_a_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every row that was not left out is in a table once, and is read once; of the others none is broken JSON.
 
     Batches say themselves when they were received, which is another date for some: they are left out here.
     """
-    monkeypatch.setenv("DAYBOOK_DEMO_DB", f"sqlite:///{tmp_path}/demo.db")
+    monkeypatch.setenv("DAYBOOK_DEMO_DB", url)
     home = Home(tmp_path / "home")
     arguments = ["--learners", str(LEARNERS), "--days", str(DAYS), "--home"]
     assert main([*arguments, str(home.root)]) == 0
@@ -44,6 +72,11 @@ def test_the_demo_can_be_read_from_a_database(
             unknown = sum(drift.rows for drift in load.drift if drift.kind == "unknown_field")
             assert load.rows_accepted - unknown <= found.rows_accepted <= load.rows_accepted
             assert "malformed" not in found.rejected
+
+    (at, difficulties), (at_in_files, difficulties_in_files) = values(home), values(files)
+    assert at <= at_in_files
+    assert any(instant.microsecond for _, instant in at)
+    assert difficulties == difficulties_in_files
 
     assert main([*arguments, str(home.root)]) == 1
     assert "sources.yaml: is there already" in capsys.readouterr().err

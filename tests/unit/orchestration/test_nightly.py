@@ -8,7 +8,7 @@ import pytest
 from ingestion import demo
 from ingestion.home import Home
 from ingestion.load import load_extract, pending
-from orchestration.nightly import outlook_of
+from orchestration.nightly import mastery, nightly, outlook_of
 from orchestration.planning import Outlook
 
 
@@ -81,3 +81,16 @@ def test_no_demo_where_sources_are_configured(
     assert outlook_of(home) is None
     assert f"no extract found in {home.landing}/" in capsys.readouterr().out
     assert not home.landing.exists()
+
+
+def test_what_builds_from_the_lake_alone_needs_no_password_of_a_database(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A night says which variable is missing before anything is done; who fits a model has no use for it."""
+    monkeypatch.delenv("APP_URL", raising=False)
+    home.sources.write_text("study:\n  topics: {kind: database, url: '${APP_URL}', table: topics}\n")
+    assert nightly(home) == 2
+    assert capsys.readouterr().out == "sources.yaml:2: study.topics: the environment has no variable APP_URL\n"
+    assert [path.name for path in home.root.iterdir()] == ["sources.yaml"]
+    assert mastery(home) == 2
+    assert "there are no attempts to fit a model on" in capsys.readouterr().out

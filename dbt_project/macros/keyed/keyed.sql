@@ -58,8 +58,8 @@ What engines do differently. DuckDB does all of a build in one transaction, and 
 #}
 
 {#
-Runs statements in their order; gives the one row of the last one, if that is `asked` for. One call on DuckDB: dbt's own work for a call is many times
-that of a small statement, and for a result as much again.
+Runs statements in their order; gives the one row of the last one, if that is `asked` for. One call on DuckDB, and no result that nobody reads: dbt's own
+work for them is many times that of a small statement.
 #}
 {% macro keyed_script(name, statements, asked=false) %}
     {%- if statements -%}{%- do adapter.dispatch('keyed_send')(name, statements, asked) -%}{%- endif -%}

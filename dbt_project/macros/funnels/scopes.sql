@@ -1,5 +1,13 @@
+{# In how many days after its own an attempt's scope can end; `hours` is its window. #}
+{% macro funnel_window_days(hours) %}cast({{ integer_divide(hours ~ ' + 23', 24) }} as integer){% endmacro %}
+
+{# The same of the longest window that is declared, known in a keyed run: the number itself. #}
+{% macro funnel_most_window_days(declared) %}
+    {{ return(run_query('select max(' ~ funnel_window_days('window_hours') ~ ') from ' ~ declared).rows[0][0] if is_keyed_run() else 0) }}
+{% endmacro %}
+
 {#
-The events of whole entities, each with the attempt in whose scope it lies. `events` names a CTE with rows of int_funnels__events.
+The events of entities, each with the attempt in whose scope it lies. `events` names a CTE with rows of int_funnels__events.
 
   opened_at, attempt   the newest first step at or before the event; of several at one instant the one numbered last, so that the
                        others' scopes are empty. Null and 0 before the first one.

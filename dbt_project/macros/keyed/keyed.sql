@@ -9,14 +9,13 @@ Config, under `meta.keyed`:
   follows   {producer: "select <key> from changes"}: the keyed models whose change logs say which keys are touched. `changes`
             are the entries of the producer's log that this model has not taken yet, `self` the model's rows before.
   loads     [[system, stream], ...]: for models on the raw lake, the streams whose unapplied loads touch keys (see loads.sql).
-  also      "select <key> from self where ...": keys touched by as-of alone, found in what was open before. The CTE `as_of`
-            has as-of.
+  also      "select <key> from self where ...": keys touched by as-of alone, found in what was open before.
   log       columns of this model that its followers need besides the key; entries are written for rows that really differ, before and after.
   date      the column of `follows` and `also` that holds the dates to read (optional). It lets `touched_rows` skip row groups.
   dates_in  {model: [columns]}: the keyed model that knows on which dates a key has rows, and the columns to look the key up by;
             by default the model itself. It has to know of all that it has taken; what it has not taken yet is in the logs. {}: the logs
             know all dates, for all rows of a key are made of one event, and have its date.
-  as_of     true: rows depend on as-of; when that moves backward the model is built in full.
+  as_of     true: rows depend on as-of; when that moves backward the model is built in full. `follows` and `also` have it as `as_of`.
   champion  true: rows depend on the fitted model of topic mastery; when another one is promoted the model is built in full.
 #}
 {% materialization keyed, default %}
@@ -266,7 +265,6 @@ have changed.
 
 {% macro keyed_touched_sql(keyed) %}
     {%- set parts = [] -%}
-    {%- set self = 'self as (select * from ' ~ this ~ ')' -%}
     {%- for producer, select_keys in keyed.get('follows', {}).items() -%}
         {%- if model.resource_type == 'test' -%}
             {%- do parts.append('(with changes as (' ~ keyed_untested(producer) ~ ') ' ~ select_keys ~ ')') -%}
@@ -276,14 +274,20 @@ have changed.
     {%- endfor -%}
     {%- if keyed.get('loads') -%}{%- do parts.append('(' ~ keys_of_unapplied_loads(keyed) ~ ')') -%}{%- endif -%}
     {%- if keyed.get('also') -%}
-        {%- do parts.append('(with ' ~ self ~ ', as_of as (select * from ' ~ ref('int_as_of') ~ ') ' ~ keyed['also'] ~ ')') -%}
+        {%- do parts.append('(with ' ~ keyed_own_ctes() ~ keyed['also'] ~ ')') -%}
     {%- endif -%}
     {{ return(parts | join(' union ')) }}
 {% endmacro %}
 
+{# What `follows` and `also` can read beside changes: the model's rows before, `self`, and, where the model depends on it, as-of. #}
+{% macro keyed_own_ctes() %}
+    {%- set as_of = ', as_of as (select * from ' ~ ref('int_as_of') ~ ')' if config.get('meta')['keyed'].get('as_of') else '' -%}
+    {{ return('self as (select * from ' ~ this ~ ')' ~ as_of ~ ' ') }}
+{% endmacro %}
+
 {# The keys of this model that those entries of a producer's log touch which a consumer, this model or another one, has not taken yet. #}
 {% macro keyed_keys_of(producer, select_keys, consumer) %}
-    {{ return('with changes as (' ~ keyed_pending(producer, consumer) ~ '), self as (select * from ' ~ this ~ ') ' ~ select_keys) }}
+    {{ return('with changes as (' ~ keyed_pending(producer, consumer) ~ '), ' ~ keyed_own_ctes() ~ select_keys) }}
 {% endmacro %}
 
 {# The producers that this model and another one both follow. #}

@@ -34,15 +34,41 @@ for x itself in a full build. So a model reads like plain SQL either way.
 
 {#
 In a keyed run, the model's own rows before the first touched date of the same `by` (columns of the key): what a model that goes on from day to day, and
-computes every day after a touched one again, starts from.
+computes every day after a touched one again, starts from. With `days`, only those of so many days.
 #}
-{% macro earlier_rows(by, date) %}
+{% macro earlier_rows(by, date, days=none) %}
     (
         select read.* from {{ this }} as read
         inner join (select {{ by | join(', ') }}, min({{ date }}) as first_date from {{ keyed_temp('touched') }} group by {{ by | join(', ') }}) as touched
             on {{ keyed_same(by, 'touched') }} and read.{{ date }} < touched.first_date
+        {%- if days %} and read.{{ date }} >= {{ days_after('touched.first_date', -days) }}
+        where read.{{ date }} >= {{ days_after(keyed_touched_date('first'), -days) }}
+        {%- endif %}
     )
 {%- endmacro %}
+
+{#
+In a keyed run, the rows of `relation` of the same `by` (columns of the key) on the first touched date or later, for a model whose key has a date and whose
+rows tell of later days too; in a full build all rows. `date` is its date column.
+
+  days_before   so many days earlier than that date too, an expression of `read`,
+  most_days     which is nowhere larger than this: so that row groups can be skipped, as in `touched_rows`.
+#}
+{% macro later_rows(relation, by, date, days_before=0, most_days=0) %}
+    {%- if is_keyed_run() -%}
+        {%- set key_date = config.get('meta')['keyed']['date'] -%}
+        (
+            select read.* from {{ relation }} as read
+            inner join (
+                select {{ by | join(', ') }}, min({{ key_date }}) as first_date from {{ keyed_temp('touched') }} group by {{ by | join(', ') }}
+            ) as touched
+                on {{ keyed_same(by, 'touched') }} and {{ days_after('read.' ~ date, days_before) }} >= touched.first_date
+            where read.{{ date }} >= {{ days_after(keyed_touched_date('first'), -1 * most_days) }}
+        )
+    {%- else -%}
+        {{ relation }}
+    {%- endif -%}
+{% endmacro %}
 
 {# The touched keys, and the dates to read for them. A model has kept them; a test, in whose key the date is, finds both in the logs. #}
 {% macro keyed_touched(part) %}

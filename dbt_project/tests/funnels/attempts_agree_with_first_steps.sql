@@ -25,10 +25,10 @@ with first_steps as (
 funnel_attempts as (
     select
         funnel,
-        cast(opened_at as date) as date,
+        date,
         count(*) as attempts
-    from {{ touched_rows(ref('funnel_attempts'), columns={'date': 'cast(read.opened_at as date)'}, time='opened_at') }}
-    group by funnel, cast(opened_at as date)
+    from {{ touched_rows(ref('funnel_attempts'), date='date') }}
+    group by funnel, date
 )
 
 {{ rows_that_disagree('funnel_attempts', 'first_steps', ['funnel', 'date'], ['attempts']) }}

@@ -28,11 +28,11 @@ event_days as (
 funnel_attempts as (
     select
         funnel,
-        cast(opened_at as date) as date,
+        date,
         1 as step,
         count(*) as attempts
-    from {{ touched_rows(ref('funnel_attempts'), columns={'date': 'cast(read.opened_at as date)'}, time='opened_at') }}
-    group by funnel, cast(opened_at as date)
+    from {{ touched_rows(ref('funnel_attempts'), date='date') }}
+    group by funnel, date
 ),
 
 counted as (

@@ -10,7 +10,7 @@
             'base_textbook__events': "select 'textbook' as system, event_id, event_date from changes where copy_status = 'kept'",
         },
         'date': 'event_date',
-        'log': ['funnel', 'entity', 'event_date'],
+        'log': ['funnel', 'entity', 'event_date', 'window_hours'],
     }},
 ) }}
 

@@ -1,19 +1,41 @@
+{%- set is_sessionless = "copy_status = 'kept' and session_id is null and event_type not like 'streak%'" -%}
 {{ config(
     materialized='keyed',
     meta={'keyed': {
-        'key': ['user_id'],
-        'follows': {
-            'base_study__events': "select user_id, event_date from changes where copy_status = 'kept' and session_id is null and event_type not like 'streak%'",
-        },
+        'key': ['user_id', 'event_date'],
+        'follows': {'base_study__events': '
+            select user_id, event_date from changes where ' ~ is_sessionless ~ '
+            union
+            select self.user_id, self.event_date
+            from self
+            inner join (select user_id, min(event_date) as first_date from changes where ' ~ is_sessionless ~ ' group by user_id) as touched
+                on self.user_id = touched.user_id and self.event_date > touched.first_date
+        '},
         'date': 'event_date',
         'log': ['event_id', 'event_type', 'session_id', 'user_id', 'material_id', 'event_date'],
     }},
 ) }}
 
+{#- In a night, the events of the day before the first touched one go before, for a session can go on over midnight: as many days as a gap can take. -#}
+{%- set goes_on = is_keyed_run() %}
+
 with events as (
-    select {{ session_event_columns() | join(', ') }}
+    select
+        {{ session_event_columns() | join(',\n        ') }}
+        {%- if goes_on %},
+        cast(null as string) as known_session_id
+        {%- endif %}
     from {{ touched_rows(ref('int_study__events'), date='event_date') }}
     where session_id is null and event_type not like 'streak!_%' escape '!'
+    {%- if goes_on %}
+
+    union all
+
+    select
+        {{ session_event_columns() | join(',\n        ') }},
+        session_id as known_session_id
+    from {{ earlier_rows(by=['user_id'], date='event_date', days=(var('inactivity_minutes') + 1439) // 1440) }} as earlier
+    {%- endif %}
 ),
 
 gaps as (
@@ -30,10 +52,17 @@ numbered as (
             partition by user_id order by event_ts, event_id rows between unbounded preceding and current row
         ) as session_number
     from gaps
+),
+
+named as (
+    select
+        {{ session_event_columns() | join(',\n        ') }},
+        {% if goes_on %}coalesce(first_value(known_session_id) over in_session, {% endif -%}
+        'derived-' || first_value(event_id) over in_session{{ ')' if goes_on }} as session_id
+    from numbered
+    window in_session as (partition by user_id, session_number order by event_ts, event_id)
 )
 
-select
-    {{ session_event_columns() | join(',\n    ') }},
-    'derived-' || first_value(event_id) over (partition by user_id, session_number order by event_ts, event_id) as session_id
-from numbered
+select *
+from {{ touched_rows('named') }}
 order by event_date

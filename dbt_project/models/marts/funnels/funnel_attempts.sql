@@ -1,23 +1,44 @@
+{#-
+A change touches the attempts in whose scopes it is or was, and all later ones of the entity, which are numbered on. So do attempts whose windows are not over
+at as-of: whether another one follows decides their outcome, however far that one is.
+-#}
 {{ config(
     materialized='keyed',
     meta={'keyed': {
-        'key': ['funnel', 'entity'],
-        'follows': {'int_funnels__events': 'select funnel, entity from changes'},
-        'also': "select funnel, entity from self where outcome = 'open'",
-        'log': ['funnel', 'entity', 'cast(opened_at as date) as date'],
+        'key': ['funnel', 'entity', 'date'],
+        'follows': {'int_funnels__events': '
+            select funnel, entity, event_date as date from changes
+            union
+            select self.funnel, self.entity, self.date
+            from self
+            inner join (
+                select
+                    funnel,
+                    entity,
+                    ' ~ days_after(
+                        'least(min(event_date), (select cast(as_of as date) from as_of))', '-' ~ funnel_window_days('max(window_hours)')
+                    ) ~ ' as first_date
+                from changes
+                group by funnel, entity
+            ) as touched on self.funnel = touched.funnel and self.entity = touched.entity and self.date >= touched.first_date
+        '},
+        'also': "select self.funnel, self.entity, self.date from self cross join as_of where self.outcome = 'open' and self.closes_at < as_of.as_of",
+        'date': 'date',
+        'log': ['funnel', 'entity', 'date'],
         'as_of': true,
     }},
 ) }}
 
 {%- set most_steps = 8 %}
 
-{%- set events = touched_rows(ref('int_funnels__events')) %}
+{%- set events = later_rows(ref('int_funnels__events'), by=['funnel', 'entity'], date='event_date') %}
 
 with as_of as (
     select as_of
     from {{ ref('int_as_of') }}
 ),
 
+-- Numbered from the first touched day on.
 attempts as (
     select
         funnel,
@@ -163,9 +184,11 @@ reached as (
 select
     reached.funnel,
     reached.entity,
-    reached.attempt,
+    {% if is_keyed_run() %}coalesce(earlier.attempts, 0) + {% endif %}reached.attempt as attempt,
     reached.opened_event_id,
     reached.opened_at,
+    cast(reached.opened_at as date) as date,
+    reached.closes_at,
     {%- for step in range(1, most_steps + 1) %}
     reached.step_{{ step }}_at,
     {%- endfor %}
@@ -182,4 +205,14 @@ select
     reached.collapsed_events
 from reached
 cross join as_of
+{%- if is_keyed_run() %}
+left join (
+    select
+        funnel,
+        entity,
+        count(*) as attempts
+    from {{ earlier_rows(by=['funnel', 'entity'], date='date') }} as earlier
+    group by funnel, entity
+) as earlier on reached.funnel = earlier.funnel and reached.entity = earlier.entity
+{%- endif %}
 order by reached.opened_at

@@ -13,10 +13,8 @@
 {%- set most_steps = 8 %}
 
 with attempts as (
-    select
-        *,
-        cast(opened_at as date) as date
-    from {{ touched_rows(ref('funnel_attempts'), columns={'date': 'cast(read.opened_at as date)'}, time='opened_at') }}
+    select *
+    from {{ touched_rows(ref('funnel_attempts'), date='date') }}
 ),
 
 event_days as (

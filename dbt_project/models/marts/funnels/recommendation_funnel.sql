@@ -20,13 +20,13 @@ with events as (
 attempts as (
     select
         {{ recommendation_of_attempt }} as recommendation_id,
-        cast(opened_at as date) as date,
+        date,
         steps_reached,
         outcome
     from {{ touched_rows(
         ref('funnel_attempts'),
-        columns={'recommendation_id': funnel_entity_part('read.entity', 2), 'date': 'cast(read.opened_at as date)'},
-        time='opened_at',
+        columns={'recommendation_id': funnel_entity_part('read.entity', 2)},
+        date='date',
     ) }}
     where funnel = 'recommendation'
 ),

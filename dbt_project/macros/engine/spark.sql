@@ -2,7 +2,7 @@
 
 {% macro spark__microseconds_between(first, second) %}timestampdiff(microsecond, {{ first }}, {{ second }}){% endmacro %}
 
-{% macro spark__minutes_after(timestamp, minutes) %}timestampadd(minute, {{ minutes }}, {{ timestamp }}){% endmacro %}
+{% macro spark__minutes_after(timestamp, minutes) %}cast(timestampadd(minute, {{ minutes }}, {{ timestamp }}) as timestamp){% endmacro %}
 
 {% macro spark__integer_divide(dividend, divisor) %}(({{ dividend }}) div ({{ divisor }})){% endmacro %}
 

@@ -12,6 +12,8 @@ The events of entities, each with the attempt in whose scope it lies. `events` n
   opened_at, attempt   the newest first step at or before the event; of several at one instant the one numbered last, so that the
                        others' scopes are empty. Null and 0 before the first one.
   is_in_scope          whether the event lies within the window of that attempt; its very end is in.
+
+Partitions name the entity first: rows are compared to be sorted, and few have it in common.
 #}
 {% macro funnel_scopes(events) %}
     with opened as (
@@ -20,7 +22,7 @@ The events of entities, each with the attempt in whose scope it lies. `events` n
             max(case when step = 1 then event_ts end) over so_far as opened_at,
             {{ count_where('step = 1') }} over so_far as attempt
         from {{ events }}
-        window so_far as (partition by funnel, entity order by event_ts)
+        window so_far as (partition by entity, funnel order by event_ts)
     )
 
     select

@@ -44,9 +44,9 @@ attempts as (
         funnel,
         entity,
         cast(row_number() over (
-            partition by funnel, entity order by event_ts asc, order_at_an_instant asc nulls last, event_id asc
+            partition by entity, funnel order by event_ts asc, order_at_an_instant asc nulls last, event_id asc
         ) as bigint) as attempt,
-        count(*) over (partition by funnel, entity) as attempts,
+        count(*) over (partition by entity, funnel) as attempts,
         event_id as opened_event_id,
         event_ts as opened_at,
         steps,

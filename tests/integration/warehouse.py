@@ -24,10 +24,13 @@ from ingestion.load import load_extract, pending
 from mastery.model import DIFFICULTIES, Figures
 from mastery.model import Model as FittedModel
 from mastery.store import Store
+from orchestration.dbt_command import drop_unheard_messages
 from tests.reference import Model
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Rows = list[dict[str, Any]]
+
+drop_unheard_messages()
 
 # Shared by all warehouses of this process.
 _SHARED = Path(mkdtemp(prefix="daybook-tests-"))

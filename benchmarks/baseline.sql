@@ -1801,6 +1801,8 @@ select
     attempt,
     opened_event_id::varchar as opened_event_id,
     opened_at,
+    opened_at::date as date,
+    opened_at + to_hours(window_hours) as closes_at,
     opened_at as step_1_at,
     step_2_at,
     step_3_at,
@@ -1812,7 +1814,7 @@ select
     steps_reached::bigint as steps_reached,
     case
         when steps_reached = steps then 'completed'
-        when is_followed or getvariable('as_of') > opened_at + to_hours(window_hours) then 'dropped'
+        when is_followed or getvariable('as_of') > closes_at then 'dropped'
         else 'open'
     end as outcome,
     if(steps_reached = steps, seconds(microseconds_between(opened_at, coalesce(step_3_at, step_2_at))), null) as seconds_to_complete,

@@ -222,7 +222,7 @@ class Window:
         names = list(described.keys())
         codes = {name: told[1] for name, told in zip(names, described.cursor.description, strict=True)}
         described.close()
-        for name in (source.received_at, *source.key, *(column for _, column in source.columns)):
+        for name in (source.received_at, *source.key, *(column for _, column in source.columns), *source.ignore):
             if name is not None and name not in names:
                 raise DatabaseError(f"{self.name}: there is no column {name}; there are {', '.join(names)}")
         fields = {column: field for field, column in source.columns}

@@ -204,7 +204,7 @@ def test_values_are_spelled_exactly(database: PostgreSQL, home: Home) -> None:
         f"alter role postgres in database {database.name} set datestyle = 'German'",
         f"alter role postgres in database {database.name} set extra_float_digits = -15",
     )
-    database.configure(table="kinds")
+    database.configure(table="kinds", ignore=[])
     source = load_sources(home).databases["study", "events"]
     with window(source, EVENTS, FIRST) as opened:
         [table] = opened.rows()
@@ -348,6 +348,7 @@ def test_files_of_such_a_stream_are_told_and_not_read(database: PostgreSQL, home
         ({"table": "nowhere"}, 'postgresql:nowhere: relation "nowhere" does not exist'),
         ({"received_at": "received"}, "there is no column received; there are id, received_at, event_id"),
         ({"columns": {"event_id": "nr"}}, "there is no column nr; there are id"),
+        ({"ignore": ["id", "emial"]}, "there is no column emial; there are id"),
         ({"columns": {"event_id": "id"}, "ignore": []}, "two columns hold the field event_id; ignore names those"),
         ({"received_at": "properties"}, "received_at: the column properties is no date and no timestamp"),
         ({"table": ..., "query": "select 1 from"}, "postgresql:query:events: syntax error at or near"),

@@ -16,26 +16,33 @@
     }},
 ) }}
 
-{#- In a night, the events of the day before the first touched one go before, for a session can go on over midnight: as many days as a gap can take. -#}
-{%- set goes_on = is_keyed_run() %}
-
-with events as (
-    select
-        {{ session_event_columns() | join(',\n        ') }}
-        {%- if goes_on %},
-        cast(null as string) as known_session_id
-        {%- endif %}
+with own as (
+    select *
     from {{ touched_rows(ref('int_study__events'), date='event_date') }}
     where session_id is null and event_type not like 'streak!_%' escape '!'
-    {%- if goes_on %}
+),
+
+-- A session can go on over midnight: in a night, the events of as many days as a gap can take before the first touched one.
+earlier as (
+    select *
+    from {{
+        earlier_rows(by=['user_id'], date='event_date', days=(var('inactivity_minutes') + 1439) // 1440) if is_keyed_run()
+        else '(select * from own where false)'
+    }} as before
+),
+
+events as (
+    select
+        {{ session_event_columns() | join(',\n        ') }},
+        session_id as known_session_id
+    from own
 
     union all
 
     select
         {{ session_event_columns() | join(',\n        ') }},
         session_id as known_session_id
-    from {{ earlier_rows(by=['user_id'], date='event_date', days=(var('inactivity_minutes') + 1439) // 1440) }} as earlier
-    {%- endif %}
+    from earlier
 ),
 
 gaps as (
@@ -57,8 +64,7 @@ numbered as (
 named as (
     select
         {{ session_event_columns() | join(',\n        ') }},
-        {% if goes_on %}coalesce(first_value(known_session_id) over in_session, {% endif -%}
-        'derived-' || first_value(event_id) over in_session{{ ')' if goes_on }} as session_id
+        coalesce(first_value(known_session_id) over in_session, 'derived-' || first_value(event_id) over in_session) as session_id
     from numbered
     window in_session as (partition by user_id, session_number order by event_ts, event_id)
 )

@@ -55,6 +55,16 @@ attempts as (
     where step = 1
 ),
 
+-- How many were opened before that day; in a full build none.
+earlier as (
+    select
+        funnel,
+        entity,
+        count(*) as attempts
+    from {{ earlier_rows(by=['funnel', 'entity'], date='date') if is_keyed_run() else '(select * from attempts where false)' }} as opened
+    group by funnel, entity
+),
+
 scoped as (
     {{ funnel_scopes(events) }}
 ),
@@ -184,7 +194,7 @@ reached as (
 select
     reached.funnel,
     reached.entity,
-    {% if is_keyed_run() %}coalesce(earlier.attempts, 0) + {% endif %}reached.attempt as attempt,
+    coalesce(earlier.attempts, 0) + reached.attempt as attempt,
     reached.opened_event_id,
     reached.opened_at,
     cast(reached.opened_at as date) as date,
@@ -205,14 +215,5 @@ select
     reached.collapsed_events
 from reached
 cross join as_of
-{%- if is_keyed_run() %}
-left join (
-    select
-        funnel,
-        entity,
-        count(*) as attempts
-    from {{ earlier_rows(by=['funnel', 'entity'], date='date') }} as earlier
-    group by funnel, entity
-) as earlier on reached.funnel = earlier.funnel and reached.entity = earlier.entity
-{%- endif %}
+left join earlier on reached.funnel = earlier.funnel and reached.entity = earlier.entity
 order by reached.opened_at

@@ -131,6 +131,18 @@ def test_an_attempt_that_none_follows_any_more_is_open_again(tmp_path: Path) -> 
     assert outcomes == [["dropped", "open"], ["open"]]
 
 
+def test_nights_without_any_funnel(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
+    seed = project / "seeds" / "funnels.csv"
+    seed.write_text(seed.read_text().partition("\n")[0] + "\n")
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target", project=project)
+    for number, day in enumerate(DAYS[:2]):
+        put(warehouse, "study", day, "events", [study_event(day, number, "session_start", 720, **SESSION)])
+        bring_up(warehouse, ["funnel_daily"])
+    assert warehouse.mart("funnel_daily") == []
+
+
 def test_sessions_by_gaps(tmp_path: Path) -> None:
     """Of one learner around midnights; of the other one, who never sleeps, a session goes on for days."""
     chance = random.Random(3)

@@ -3,7 +3,7 @@
 
 {# The same of the longest window that is declared, known in a keyed run: the number itself. #}
 {% macro funnel_most_window_days(declared) %}
-    {{ return(run_query('select max(' ~ funnel_window_days('window_hours') ~ ') from ' ~ declared).rows[0][0] if is_keyed_run() else 0) }}
+    {{ return(run_query('select coalesce(max(' ~ funnel_window_days('window_hours') ~ '), 0) from ' ~ declared).rows[0][0] if is_keyed_run() else 0) }}
 {% endmacro %}
 
 {#

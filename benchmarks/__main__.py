@@ -78,16 +78,16 @@ def main() -> int:
 
     is_whole = False
     try:
-        found.first = kept.once("first_load", lambda: first_load(work, sizes, tell))
-        write()
-        for other in beside(work, sizes, tell, kept.once):
-            found.besides.append(other)
-            write()
         for night in nights(work, sizes, tell, kept.once):
             found.nights.append(night)
             write()
         found.answers = kept.once("questions", lambda: ask(home_of_nights(work), tell))
         write()
+        found.first = kept.once("first_load", lambda: first_load(work, sizes, tell))
+        write()
+        for other in beside(work, sizes, tell, kept.once):
+            found.besides.append(other)
+            write()
         is_whole = True
     finally:
         if is_whole or not chosen.work:

@@ -68,7 +68,8 @@ def measure(
         last = log.read_text(errors="replace").strip().splitlines()[-20:]
         raise CommandFailed("\n".join([f"{' '.join(map(str, command))}: exit status {process.returncode}", *last]))
     own = used.ru_utime + used.ru_stime
-    others = max(0.0, busy - own) / (seconds * (os.cpu_count() or 1))
+    # The system counts in ticks of 10 ms, so that a short run can have more of them than there was time.
+    others = min(1.0, max(0.0, busy - own) / (seconds * (os.cpu_count() or 1)))
     return Cost(seconds, own, watch.peak, watch.spilled, others)
 
 

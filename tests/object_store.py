@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 BUCKET = "daybook-tests"
-# What no log, message or table may show.
 KEY_ID, SECRET = "AKIAKEYOFTHETESTS", "secret/of+the+tests"
 
 
@@ -43,6 +42,11 @@ class S3:
     _lost: dict[str, int] = field(default_factory=dict)
 
     @property
+    def url(self) -> str:
+        """The bucket, as Daybook is told of it."""
+        return f"s3://{BUCKET}"
+
+    @property
     def endpoint(self) -> str:
         """The URL of the server."""
         return f"http://127.0.0.1:{self.port}"
@@ -57,6 +61,11 @@ class S3:
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET,
         }
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log, message or table may show."""
+        return KEY_ID, SECRET
 
     @cached_property
     def client(self) -> Any:
@@ -111,11 +120,14 @@ class S3:
         return answer
 
 
+_Store = TypeVar("_Store", bound=S3)
+
+
 @contextmanager
-def s3_server() -> Iterator[S3]:
-    """A server for as long as the block lasts."""
+def s3_server(kind: type[_Store] = S3) -> Iterator[_Store]:
+    """A server for as long as the block lasts; of what has its interface in some other form, if it is told so."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    started = S3(0)
+    started = kind(0)
     server = make_server("127.0.0.1", 0, started._app(DomainDispatcherApplication(create_backend_app)), threaded=True)
     started.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,10 +1,11 @@
-"""A home whose landing zone and lake are in a bucket of a real S3 server, beside one with the same rows in folders."""
+"""A home whose landing zone and lake are in a bucket of a real server, beside one with the same rows in folders."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,19 @@ from ingestion import ledger
 from ingestion.demo import generate
 from ingestion.home import Home
 from orchestration import __main__ as cli
+from tests import azurite
+from tests.azurite import Azure
+from tests.google_storage import GoogleStorage
 from tests.integration.warehouse import Warehouse
-from tests.object_store import BUCKET, KEY_ID, S3, SECRET, s3_server
+from tests.object_store import BUCKET, KEY_ID, S3, s3_server
 
 # What describes the loading and building is no function of the rows.
 _ABOUT_LOADING = {"mart_catalog": {"bytes", "built_at"}, "event_ledger": {"load_id", "loaded_at"}}
+
+
+_AZURE = pytest.param(
+    azurite.server, marks=pytest.mark.skipif(azurite.why_missing() is not None, reason=azurite.why_missing() or "")
+)
 
 
 @pytest.fixture
@@ -28,10 +37,29 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
         yield started
 
 
-def in_bucket(root: Path) -> Path:
+@pytest.fixture(params=[s3_server, partial(s3_server, GoogleStorage), _AZURE], ids=["s3", "gs", "az"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3 | Azure]:
+    with request.param() as started:
+        for name, value in started.environment.items():
+            monkeypatch.setenv(name, value)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """The rows in folders."""
+    folder = tmp_path_factory.mktemp("local")
+    warehouse = Warehouse(folder / "home", folder / "target")
+    generate(warehouse.home, learners=12, days=4)
+    warehouse.load()
+    warehouse.build()
+    return warehouse
+
+
+def in_bucket(root: Path, url: str) -> Path:
     """A folder that says where landing zone and lake are; what is throttled is asked for four times."""
     root.mkdir()
-    places = [f"{name}: {{url: s3://{BUCKET}/{name}, retries: 3}}\n" for name in ("landing", "lake")]
+    places = [f"{name}: {{url: '{url}/{name}', retries: 3}}\n" for name in ("landing", "lake")]
     (root / "sources.yaml").write_text("".join(places))
     return root
 
@@ -49,20 +77,15 @@ def contents(warehouse: Warehouse) -> dict[str, list[str]]:
     }
 
 
-def test_a_bucket_gives_the_marts_that_folders_give(s3: S3, tmp_path: Path) -> None:
+def test_a_bucket_gives_the_marts_that_folders_give(store: S3 | Azure, local: Warehouse, tmp_path: Path) -> None:
     """And the same on another machine, which has the lake alone."""
-    target = tmp_path / "target"
-    local = Warehouse(tmp_path / "local", target)
-    generate(local.home, learners=12, days=4)
-    local.load()
-    local.build()
     expected = contents(local)
     assert all(expected[mart] for mart in ("study_sessions", "test_sessions", "event_ledger", "draft_analytics"))
 
     for path in sorted(local.home.landing.rglob("*")):
         if path.is_file():
-            s3.put(f"landing/{path.relative_to(local.home.landing).as_posix()}", path.read_bytes())
-    remote = Warehouse(in_bucket(tmp_path / "remote"), target)
+            store.put(f"landing/{path.relative_to(local.home.landing).as_posix()}", path.read_bytes())
+    remote = Warehouse(in_bucket(tmp_path / "remote", store.url), local.target)
     shutil.copy(local.home.secret_key, remote.home.secret_key)
     for first in (date(2026, 1, 7), None):
         remote.load(first)
@@ -71,12 +94,12 @@ def test_a_bucket_gives_the_marts_that_folders_give(s3: S3, tmp_path: Path) -> N
     assert ledger.verify(remote.home) == []
     assert not remote.home.lake.exists() and not any(remote.home.landing.iterdir())
 
-    elsewhere = Warehouse(in_bucket(tmp_path / "elsewhere"), target)
+    elsewhere = Warehouse(in_bucket(tmp_path / "elsewhere", store.url), local.target)
     elsewhere.build()
     assert contents(elsewhere) == expected
 
     held = [path for home in (remote.home, elsewhere.home) for path in home.root.rglob("*") if path.is_file()]
-    for secret in (KEY_ID, SECRET):
+    for secret in store.secrets:
         assert not [path for path in held if secret.encode() in path.read_bytes()]
 
 
@@ -84,7 +107,7 @@ def test_a_night_says_what_a_bucket_refuses(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And writes no demo into one that is empty."""
-    home = Home(in_bucket(tmp_path / "home"))
+    home = Home(in_bucket(tmp_path / "home", s3.url))
     monkeypatch.setenv("DAYBOOK_HOME", str(home.root))
     monkeypatch.setenv("DAGSTER_HOME", "")
 

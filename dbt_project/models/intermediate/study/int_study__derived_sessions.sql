@@ -26,7 +26,7 @@ with own as (
 earlier as (
     select *
     from {{
-        earlier_rows(by=['user_id'], date='event_date', days=(var('inactivity_minutes') + 1439) // 1440) if is_keyed_run()
+        earlier_rows(by=['user_id'], date='event_date', days=1) if is_keyed_run()
         else '(select * from own where false)'
     }} as before
 ),

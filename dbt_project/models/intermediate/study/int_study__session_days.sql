@@ -28,7 +28,7 @@ session_users as (
     where position = 1
 ),
 
--- An active gap gives each of the days it lies on its own part. It is shorter than a day, so those are one or two.
+-- An active gap gives each of the days it lies on its own part. It is no longer than a day, so those are one or two.
 parts as (
     select
         session_id,

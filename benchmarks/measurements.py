@@ -132,6 +132,7 @@ class Beside:
     name: str
     costs: Sequence[Cost] = ()
     why_not: str = ""
+    events: int = 0
 
 
 def first_load(work: Path, sizes: Sizes, tell: Tell) -> FirstLoad:
@@ -207,7 +208,7 @@ def beside(work: Path, sizes: Sizes, tell: Tell, once: Once) -> Iterator[Beside]
     """The same extracts, in what people would use instead."""
     folder = work / "beside"
     dates = 3
-    events.write(folder / "landing", sizes.beside // dates, dates, "ndjson", 1, tell)
+    extracts = events.write(folder / "landing", sizes.beside // dates, dates, "ndjson", 1, tell)
     output = folder / "output"
 
     def run(command: Sequence[str]) -> Cost:
@@ -223,9 +224,9 @@ def beside(work: Path, sizes: Sizes, tell: Tell, once: Once) -> Iterator[Beside]
             costs = sizes.counted(partial(run, command))
         except CommandFailed as error:
             tell(f"{name}: not measured: {str(error).splitlines()[-1]}")
-            return Beside(name, why_not=str(error).splitlines()[-1])
+            return Beside(name, why_not=str(error).splitlines()[-1], events=extracts.events)
         tell(f"{name}: {costs[-1].seconds:.1f} s")
-        return Beside(name, costs)
+        return Beside(name, costs, events=extracts.events)
 
     for name, command in COMMANDS.items():
         yield once(name, partial(measured, name, command))

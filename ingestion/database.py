@@ -12,9 +12,10 @@ import json
 import math
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -41,7 +42,7 @@ _DRIVERS = {
 }
 
 # The rows that are fetched at a time: as many as come to so many bytes, if they are like those before them.
-_FIRST_ROWS, _MOST_ROWS = 50, 5_000
+_FIRST_ROWS, _MOST_ROWS = 50, 1_000
 _FETCH_BYTES = 4 * 1024 * 1024
 
 # The column of the rows as JSON in the tables that are handed on, beside columns named after fields.
@@ -53,6 +54,9 @@ _IMPORTING = threading.Lock()
 
 # The longest pause between two attempts.
 _LONGEST_WAIT = 60  # seconds
+
+# A server ends a statement itself when its time is over. One that says nothing then is given up so much later.
+_PATIENCE = 60  # seconds
 
 
 class DatabaseError(Exception):
@@ -131,7 +135,8 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
     try:
         with engine.connect().execution_options(no_parameters=True, **dialect.options) as con:
             for statement in dialect.begin(con, source):
-                con.exec_driver_sql(statement)
+                with _patience(con, dialect, source, name):
+                    con.exec_driver_sql(statement)
             yield Window(con, dialect, source, stream, day, name)
     except sa.exc.DBAPIError as error:
         told = f"{name}: {dialect.told(error.orig, source)}"
@@ -142,6 +147,30 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
         raise DatabaseError(f"{name}: {in_short(str(error))}") from None
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _patience(con: sa.Connection, dialect: _Dialect, source: DatabaseSource, name: str) -> Iterator[None]:
+    """While a server is waited for: not for ever. Raises Interrupted."""
+    seconds = source.statement_timeout + _PATIENCE
+    is_over = threading.Event()
+
+    def hang_up() -> None:
+        is_over.set()
+        dialect.hang_up(con)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Exception:
+        if not is_over.is_set():
+            raise
+        con.invalidate()
+        raise Interrupted(f"{name}: the server has said nothing for {seconds} s") from None
+    finally:
+        timer.cancel()
 
 
 @dataclass(frozen=True)
@@ -172,8 +201,13 @@ class Window:
     def count(self) -> int:
         """How many rows the database says it has."""
         query = f"select count(*) from {self.relation} where {self._condition}"
-        rows: int = self._con.exec_driver_sql(query).scalar_one()
+        rows: int = self.answer(query)
         return rows
+
+    def answer(self, query: str) -> Any:
+        """The first value that a query gives; None where it gives none."""
+        with self._patience():
+            return self._con.exec_driver_sql(query).scalar()
 
     def rows(self) -> Iterator[pa.Table]:
         """The rows, in their order, a few at a time.
@@ -215,10 +249,14 @@ class Window:
         # A date is its midnight in the time zone of the session, which is UTC.
         return f"{received_at} >= '{self._day}' and {received_at} < '{self._day + timedelta(days=1)}'"
 
+    def _patience(self) -> AbstractContextManager[None]:
+        return _patience(self._con, self._dialect, self._source, self.name)
+
     def _described(self) -> list[Column]:
         """The columns that are read."""
         source, stream = self._source, self._stream
-        described = self._con.exec_driver_sql(f"select * from {self.relation} where 1 = 0")
+        with self._patience():
+            described = self._con.exec_driver_sql(f"select * from {self.relation} where 1 = 0")
         names = list(described.keys())
         codes = {name: told[1] for name, told in zip(names, described.cursor.description, strict=True)}
         described.close()
@@ -238,7 +276,7 @@ class Window:
             found.append(Column(name, field, type_, is_cell))
         fault = self._dialect.fault([(column.name, codes[column.name]) for column in found])
         if source.received_at and fault is None:
-            fault = self._dialect.fault_of_time(source.received_at, codes[source.received_at])
+            fault = self._dialect.fault_of_time(self, source.received_at, codes[source.received_at])
         given = [column.field for column in found]
         twice = next((field for field in given if given.count(field) > 1), None)
         if twice is not None:
@@ -252,10 +290,12 @@ class Window:
         # The driver's own: SQLAlchemy makes an object of each row, which costs more than all else that is done to it.
         dialect, cursor, most = self._con.dialect, self._dialect.cursor(self._con), _FIRST_ROWS
         try:
-            cursor.execute(query)
-            while rows := cursor.fetchmany(most):
-                docs, *texts = self._dialect.spell(self, rows)
-                values = [[doc[: LONGEST_ROW + 1] for doc in docs], *texts]
+            with self._patience():
+                cursor.execute(query)
+            while rows := self._fetched(cursor, most):
+                spelled = self._dialect.spell(self, rows)
+                # Of one that is too long enough is kept to see that it is.
+                values = [[text and text[: LONGEST_ROW + 1] for text in column] for column in spelled]
                 table = pa.table([pa.array(of, pa.string()) for of in values], names=[DOC, *cells])
                 yield table
                 most = max(1, min(_MOST_ROWS, 2 * most, _FETCH_BYTES * len(rows) // table.nbytes))
@@ -268,6 +308,11 @@ class Window:
         except BaseException:  # nobody wants the rest
             self._dialect.leave(self._con, cursor)
             raise
+
+    def _fetched(self, cursor: Any, most: int) -> Sequence[Sequence[Any]]:
+        with self._patience():
+            rows: Sequence[Sequence[Any]] = cursor.fetchmany(most)
+        return rows
 
 
 class _Dialect:
@@ -292,7 +337,7 @@ class _Dialect:
         """Why columns of these types cannot be read; None if they can, or it shows at their values."""
         return None
 
-    def fault_of_time(self, name: str, code: Any) -> str | None:
+    def fault_of_time(self, window: Window, name: str, code: Any) -> str | None:
         """Why a column cannot be the receive time; None if it can, or nobody knows."""
         return None
 
@@ -314,11 +359,11 @@ class _Dialect:
             members = [
                 key + _spelled(window.name, column, value)
                 for key, column, value in zip(keys, columns, row, strict=True)
-                if value is not None and not (column.may_hold_json and isinstance(value, str))
+                if value is not None and not (column.may_hold_json and _is_unicode(value))
             ]
             docs.append(f"{{{','.join(members)}}}")
         cells = [
-            [value if isinstance(value, str) else None for value in (row[i] for row in rows)]
+            [value if _is_unicode(value) else None for value in (row[i] for row in rows)]
             for i, column in enumerate(columns)
             if column.may_hold_json
         ]
@@ -332,6 +377,9 @@ class _Dialect:
         """Give up a cursor before its last row."""
         with suppress(con.dialect.loaded_dbapi.Error):
             cursor.close()
+
+    def hang_up(self, con: sa.Connection) -> None:
+        """Break a connection whose server says nothing, from another thread. Some drivers do so themselves."""
 
     def told(self, error: BaseException | None, source: DatabaseSource) -> str:
         """What the database says of an error, in one line, without values of rows."""
@@ -374,13 +422,20 @@ class _PostgreSQL(_Dialect):
     def cursor(self, con: sa.Connection) -> Any:
         return con.connection.cursor(name="daybook")
 
+    def hang_up(self, con: sa.Connection) -> None:
+        # The driver waits for its socket without end, and where a server stands still its system answers keepalives.
+        with suppress(OSError, con.dialect.loaded_dbapi.Error):
+            descriptor = con.connection.dbapi_connection.fileno()  # type: ignore[union-attr]
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
+
     def fault(self, columns: Sequence[tuple[str, Any]]) -> str | None:
         for name, code in columns:
             if code in self._BYTES:
                 return f"the column {name} is {self._BYTES[code]}, which is no JSON; ignore it, or read a query"
         return None
 
-    def fault_of_time(self, name: str, code: Any) -> str | None:
+    def fault_of_time(self, window: Window, name: str, code: Any) -> str | None:
         return None if code in self._TIMES else f"received_at: the column {name} is no date and no timestamp"
 
     def may_be_text(self, code: Any) -> bool:
@@ -427,7 +482,7 @@ class _MySQL(_Dialect):
 
     def connect_args(self, url: sa.URL, source: DatabaseSource) -> dict[str, Any]:
         # The server ends a statement itself; the driver gives up on one that does not answer at all.
-        patience = {"connect_timeout": source.connect_timeout, "read_timeout": source.statement_timeout + 60}
+        patience = {"connect_timeout": source.connect_timeout, "read_timeout": source.statement_timeout + _PATIENCE}
         # Of a text the driver would send Latin-1, and fail at what is not in it.
         secret = {"password": url.password.encode()} if url.password else {}
         return {"charset": "utf8mb4", **patience, **secret}
@@ -446,7 +501,7 @@ class _MySQL(_Dialect):
             "start transaction with consistent snapshot, read only",
         ]
 
-    def fault_of_time(self, name: str, code: Any) -> str | None:
+    def fault_of_time(self, window: Window, name: str, code: Any) -> str | None:
         return None if code in self._TIMES else f"received_at: the column {name} is no date and no timestamp"
 
     def cursor(self, con: sa.Connection) -> Any:
@@ -476,6 +531,19 @@ class _MySQL(_Dialect):
 class _SQLite(_Dialect):
     options: Mapping[str, Any] = {}
 
+    _SAID_IN_FULL = (
+        1,
+        3,
+        5,
+        6,
+        8,
+        10,
+        11,
+        14,
+        23,
+        26,
+    )  # SQL, permission, busy, locked, read only, the disk, no database
+
     def url(self, url: sa.URL) -> sa.URL:
         if not url.database or url.database.startswith(("file:", ":memory:")):
             return url
@@ -490,8 +558,22 @@ class _SQLite(_Dialect):
     def begin(self, con: sa.Connection, source: DatabaseSource) -> list[str]:
         return ["pragma query_only = 1", "begin"]
 
+    def cursor(self, con: sa.Connection) -> Any:
+        # A text that is no UTF-8 would end the reading: so it becomes one that is no JSON, and its row malformed.
+        con.connection.dbapi_connection.text_factory = _text_of  # type: ignore[union-attr]
+        return con.connection.cursor()
+
+    def fault_of_time(self, window: Window, name: str, code: Any) -> str | None:
+        # In SQLite's order numbers come before texts, and blobs behind them.
+        column = f"w.{window.named(name)}"
+        where = f"{column} < '' or {column} >= x''"
+        found = window.answer(f"select typeof({column}) from {window.relation} where {where} limit 1")
+        return found and f"received_at: the column {name} holds {found}, where texts YYYY-MM-DD… are needed"
+
     def told(self, error: BaseException | None, source: DatabaseSource) -> str:
-        return " ".join(str(error).split())
+        message = " ".join(str(error).split())
+        # Of an error in SQL, or with the file, nothing stands in a row.
+        return message if getattr(error, "sqlite_errorcode", 0) & 0xFF in self._SAID_IN_FULL else in_short(message)
 
     def is_transient(self, error: BaseException | None) -> bool:
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in (5, 6)  # busy, locked
@@ -505,6 +587,21 @@ _BACKENDS: Mapping[str, type[_Dialect]] = {
 }
 
 
+def _text_of(content: bytes) -> str:
+    return content.decode(errors="surrogateescape")
+
+
+def _is_unicode(value: object) -> bool:
+    """Whether it is a text, and one that was UTF-8."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _spelled(name: str, column: Column, value: Any) -> str:
     """A value, not null, as JSON; numbers as they are, times as text."""
     if column.type == "bool" and value in (0, 1):  # where a database has no type for it
@@ -513,7 +610,7 @@ def _spelled(name: str, column: Column, value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            return json.dumps(value, ensure_ascii=not _is_unicode(value))
         case int():
             return str(value)
         case float():

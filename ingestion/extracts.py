@@ -14,7 +14,6 @@ import json
 import os
 import re
 import stat
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from typing import Any
 
 from ingestion.contract import load_contracts
 from ingestion.home import Home
+from ingestion.notes import keep_note, read_note
 from ingestion.privacy import without_emails
 from ingestion.readers import split_name
 from ingestion.sources import DatabaseSource, load_sources
@@ -75,6 +75,11 @@ class Extract:
     extract_date: date
     files: tuple[ExtractFile, ...] = ()
     database: DatabaseSource | None = None
+
+    @property
+    def key(self) -> tuple[str, str, date]:
+        """System, stream and date, as the ledger has them."""
+        return self.system, self.stream, self.extract_date
 
     @property
     def folder(self) -> Location:
@@ -384,8 +389,8 @@ class _KnownManifests:
         self._file = file
         self._seen: dict[str, tuple[str, str]] = {}
         self._before: dict[str, tuple[str, str]] = {}
-        with suppress(OSError, ValueError, TypeError, AttributeError):
-            kept = json.loads(file.read_bytes()).items()
+        with suppress(ValueError, TypeError, AttributeError):
+            kept = read_note(file).items()
             self._before = {str(url): (str(etag), str(content)) for url, (etag, content) in kept}
 
     def read(self, path: BucketPath, etag: str) -> bytes:
@@ -401,14 +406,7 @@ class _KnownManifests:
         kept = self._before | self._seen if all_others else self._seen
         if kept == self._before:
             return
-        draft = self._file.with_name(f"{self._file.name}.{os.getpid()}.{threading.get_ident()}")
-        with suppress(OSError):
-            try:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                draft.write_text(json.dumps(kept))
-                draft.replace(self._file)
-            finally:
-                draft.unlink(missing_ok=True)
+        keep_note(self._file, kept)
 
 
 def verify(extract: Extract, landing: Location) -> dict[str, ManifestEntry] | None:

@@ -45,6 +45,11 @@ class Home:
         return self.work / "manifests.json"
 
     @property
+    def recounts(self) -> Path:
+        """Up to which date each stream of a database was counted again. Without it some dates never are."""
+        return self.work / "recounts.json"
+
+    @property
     def sources(self) -> Path:
         """What does not lie in folders of the home, and where it is read from; DAYBOOK_SOURCES names another file.
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,6 @@ from ingestion.extracts import (
     ExtractFile,
     RecordedFile,
     discover,
-    newest_ended,
     select_pending,
     sha256_of,
     verify,
@@ -49,6 +48,7 @@ from ingestion.lock import writer_lock
 from ingestion.memory import limit_memory
 from ingestion.privacy import in_short
 from ingestion.readers import UnreadableFile, read_documents, read_records
+from ingestion.recounts import changed_in_databases
 from ingestion.retention import delete_quarantined_text
 from ingestion.sources import DatabaseSource
 from ingestion.sql import quoted
@@ -80,9 +80,10 @@ def pending(
     """
     loads = ledger.active_loads(home)
     recorded = {key: load.file_set for key, load in loads.items()}
+    everything = (found or discover(home, system=stream[0] if stream else None)).extracts
     extracts = [
         extract
-        for extract in (found or discover(home, system=stream[0] if stream else None)).extracts
+        for extract in everything
         if stream in (None, (extract.system, extract.stream))
         and (first or date.min) <= extract.extract_date <= (last or date.max)
     ]
@@ -94,44 +95,10 @@ def pending(
         return sha256_of(path)
 
     chosen = {*select_pending((extract for extract in extracts if extract.database is None), recorded, checksum)}
-    chosen |= {extract for extract in extracts if extract.database is not None and _key(extract) not in loads}
+    chosen |= {extract for extract in extracts if extract.database is not None and extract.key not in loads}
     if ask_databases:
-        chosen |= {*_changed(extracts, loads)}
+        chosen |= changed_in_databases(home, everything, {*extracts}, loads)
     return [extract for extract in extracts if extract in chosen]
-
-
-def unsure(home: Home, found: Discovery | None = None) -> list[Extract]:
-    """The dates, loaded from databases, that may have changed: those that `pending` asks the databases about."""
-    loads = ledger.active_loads(home)
-    return [extract for extract in (found or discover(home)).extracts if _is_unsure(extract, loads.get(_key(extract)))]
-
-
-def _is_unsure(extract: Extract, load: Load | None) -> bool:
-    source = extract.database
-    if source is None or source.received_at is None or load is None or load.rows_at_source is None:
-        return False
-    return (newest_ended(source, datetime.now(UTC)) - extract.extract_date).days < source.recheck_days
-
-
-def _changed(extracts: Iterable[Extract], loads: Mapping[ledger.Key, Load]) -> Iterator[Extract]:
-    """The dates whose rows a database counts otherwise than when they were read."""
-    silent: set[DatabaseSource] = set()
-    for extract in extracts:
-        load = loads.get(_key(extract))
-        if load is None or extract.database is None or extract.database in silent or not _is_unsure(extract, load):
-            continue
-        try:
-            with window(extract.database, find_stream(extract.system, extract.stream), extract.extract_date) as rows:
-                is_changed = rows.count() != load.rows_at_source
-        except DatabaseError:  # loading it will say what is wrong, and one date is enough to say it
-            silent.add(extract.database)
-            is_changed = True
-        if is_changed:
-            yield extract
-
-
-def _key(extract: Extract) -> ledger.Key:
-    return extract.system, extract.stream, extract.extract_date
 
 
 def load_extract(home: Home, extract: Extract, progress: Progress | None = None) -> Load:

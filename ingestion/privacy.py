@@ -34,7 +34,8 @@ _IPV6 = re.compile(
 )
 
 _LONGEST_MESSAGE = 300
-_QUOTED = re.compile(r"""(?<!\w)'[^']*(?:'|$)|"[^"]*(?:"|$)""")
+# To the last quote of the kind: a value may hold some, and few who quote it double them.
+_QUOTED = re.compile(r"""(?<!\w)'(?:.*'|.*$)|"(?:.*"|.*$)""")
 # Every pattern starts where a run begins: one that is tried at each character of a long run would be quadratic.
 _WORD = re.compile(r"(?<!\S)[^\s?]*+\?\S*")
 _HOST = re.compile(r"(?<![\w-])[\w-]+\.[A-Za-z]{2,}(?::\d+)?/")

@@ -23,7 +23,7 @@ from ingestion.home import Home
 
 # A variable of the environment, as a URL names it.
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_PASSWORD = re.compile(r"^[^:/?#]+://[^:/@]*:(?P<password>[^@]*)@")
+_PASSWORD = re.compile(r"^[^:/?#]+://[^:/]*:(?P<password>[^@]*)@")  # as SQLAlchemy has it: an @ may be in a user's name
 # Not libpq's `passfile`, which names a file.
 _PASSWORD_OPTION = re.compile(r"[?&](?!passfile=)[^=&]*pass[^=&]*=(?P<password>[^&]*)", re.IGNORECASE)
 _SCHEME = re.compile(r"^([a-z]+)(?:\+[a-z0-9]+)?://")
@@ -61,8 +61,12 @@ _BUCKET_OPTIONS = {
         "allow_http": ALLOW_HTTP,
     },
 }
-# With other ones of these, a bucket of the same name is another bucket.
-_WHOSE = ("aws_endpoint", "azure_storage_endpoint", "azure_storage_account_name")
+# With other ones of these, a bucket of the same name is another bucket; beside each what says it in the environment.
+_WHOSE = {
+    "aws_endpoint": "AWS_ENDPOINT_URL",
+    "azure_storage_endpoint": "AZURE_STORAGE_ENDPOINT",
+    "azure_storage_account_name": "AZURE_STORAGE_ACCOUNT_NAME",
+}
 _SECRET_OPTIONS = (
     "secret_access_key",
     "session_token",
@@ -178,12 +182,17 @@ def _named_bucket(variable: str) -> BucketSource | None:
 
 def _overlap(one: BucketSource, other: BucketSource) -> bool:
     """Whether one lies in the other, or both are the same. What is in a variable is compared, and not told."""
-    if any(dict(one.options).get(name) != dict(other.options).get(name) for name in _WHOSE):
+
+    def filled_in(text: str) -> str:
+        return VARIABLE.sub(lambda variable: os.environ.get(variable[1], variable[0]), text).rstrip("/")
+
+    def whose(bucket: BucketSource) -> list[str]:
+        said = dict(bucket.options)
+        return [filled_in(said.get(name) or os.environ.get(variable, "")) for name, variable in _WHOSE.items()]
+
+    if whose(one) != whose(other):
         return False
-    first, second = (
-        VARIABLE.sub(lambda variable: os.environ.get(variable[1], variable[0]), source.url).rstrip("/") + "/"
-        for source in (one, other)
-    )
+    first, second = (f"{filled_in(bucket.url)}/" for bucket in (one, other))
     return first.startswith(second) or second.startswith(first)
 
 
@@ -291,7 +300,7 @@ class _Reader:
         before = len(self._errors)
         url = options.text("url")
         if url is not None:
-            for fault in _faults_of_url(url):
+            for fault in faults_of_url(url):
                 options.note("url", fault)
         table, query = options.optional_text("table"), options.optional_text("query")
         if (table is None) == (query is None):
@@ -311,6 +320,11 @@ class _Reader:
         for name in columns:
             if name not in fields:
                 options.note("columns", f"{stream.name} has no field {_shown(name, fields)}")
+        for column in sorted({*columns.values()}):
+            named = sorted(name for name, given in columns.items() if given == column)
+            if len(named) > 1:
+                told = f"the column {column} is given to {' and '.join(named)}; a query can name it twice"
+                options.note("columns", told)
         defaults = DatabaseSource("")
         source = DatabaseSource(
             url=url or "",
@@ -458,7 +472,7 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _faults_of_url(url: str) -> list[str]:
+def faults_of_url(url: str) -> list[str]:
     """What is wrong with a URL, never telling what stands in it."""
     faults = []
     if _has_literal_password(url):

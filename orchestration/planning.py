@@ -20,7 +20,8 @@ from ingestion.contract import Stream
 from ingestion.extracts import Extract, discover
 from ingestion.home import Home
 from ingestion.ledger import active_loads
-from ingestion.load import pending, unsure
+from ingestion.load import pending
+from ingestion.recounts import unsure
 from orchestration.databases import built_by, lake_figures, publication, published_books, published_figures
 from orchestration.partitions import DateRange
 

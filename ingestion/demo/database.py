@@ -28,6 +28,7 @@ from ingestion.extracts import Extract, discover
 from ingestion.home import Home
 from ingestion.lake import all_streams, find_stream
 from ingestion.readers import HOLDS_JSON, read_documents
+from ingestion.sources import faults_of_url
 
 RECEIVED_AT = "received_at"
 # Where no URL is given, this variable of the environment names one: a command line is seen by everybody.
@@ -60,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         url = resolve(options.url)
+        template = options.url if "${" in options.url or not url.password else f"${{{VARIABLE}}}"
+        faults = faults_of_url(template)  # it will stand in a file
+        if faults:
+            raise DatabaseError("; ".join(faults))
         with tempfile.TemporaryDirectory() as folder:
             demo = Home(Path(folder))
             generate(demo, options.learners, options.days, options.seed, options.start)
@@ -69,7 +74,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {' '.join(told.split())}", file=sys.stderr)
         return 1
     print(f"{rows:,} rows, {left_out:,} left out, which no typed column can hold")
-    template = options.url if "${" in options.url or not url.password else f"${{{VARIABLE}}}"
     home.sources.parent.mkdir(parents=True, exist_ok=True)
     home.sources.write_text(sources_of(template, options.start, options.start + dt.timedelta(days=options.days - 1)))
     print(f"wrote {home.sources}, which reads them")

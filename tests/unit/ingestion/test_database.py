@@ -6,23 +6,26 @@ What holds of other servers, too, is in `test_database_promises.py`.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from ingestion import lake, ledger
+from ingestion import lake, ledger, recounts
 from ingestion.__main__ import main
-from ingestion.database import DatabaseError, Window, window
+from ingestion.database import DatabaseError, Interrupted, Window, window
 from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.lake import Lake, attach_lake
 from ingestion.ledger import Load
-from ingestion.load import pending, unsure
+from ingestion.load import pending
+from ingestion.recounts import unsure
 from ingestion.sources import load_sources
 from orchestration.partitions import DateRange
 from orchestration.planning import LoadRun, look, runs_in_doubt
@@ -324,6 +327,37 @@ def test_a_date_whose_count_differs_is_loaded_again(database: PostgreSQL, home: 
     assert outcomes(home)[f"study/{FIRST}/events"].rows_read == 0
 
 
+def test_a_date_is_counted_until_that_was_done_when_it_was_old(
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a night a week the newest date was too old to be counted when the next one came."""
+    database.put([event(1)], at(10))
+    outcomes(home)
+    later = datetime.now(UTC) + timedelta(days=7)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            return cls.fromtimestamp(later.timestamp(), tz)
+
+    monkeypatch.setattr(recounts, "datetime", Later)
+    found = discover(home, later)
+
+    def counted(first: date = FIRST) -> list[date]:
+        return [extract.extract_date for extract in pending(home, first, SECOND, found=found)]
+
+    assert [extract.extract_date for extract in unsure(home, found)] == [FIRST, SECOND]
+    assert counted(SECOND) == []
+    assert [extract.extract_date for extract in unsure(home, found)] == [FIRST, SECOND], "an earlier one is in doubt"
+    database.put([event(2)], at(10))
+    assert counted() == counted() == [FIRST], "until it is read again"
+    database.execute(f"delete from study_events where event_id = '{event(2)['event_id']}'")
+    assert counted() == []
+    assert unsure(home, found) == []
+    database.put([event(2)], at(10))
+    assert counted() == []
+
+
 def test_files_of_such_a_stream_are_told_and_not_read(database: PostgreSQL, home: Home, put: Put) -> None:
     put(f"study/{FIRST}/events.ndjson", ndjson(event(1)))
     put(f"study/{SECOND}/events-2.csv", b"event_id\n")
@@ -392,10 +426,35 @@ def test_what_will_not_pass_by_itself_is_told_at_once(
     assert {failed.error for failed in ledger.failed_loads(home)} == set(found.values())
 
 
-def test_an_error_of_a_value_does_not_tell_the_value(database: PostgreSQL, home: Home) -> None:
-    database.put([event(1, event_type="geheim")], at(10))
+@pytest.mark.parametrize("value", ["geheim", '{"name": "geheim"}', "the 'geheim\nthing"])
+def test_an_error_of_a_value_does_not_tell_the_value(database: PostgreSQL, home: Home, value: str) -> None:
+    database.put([event(1, event_type=value)], at(10))
     database.configure(table=..., query="select *, event_type::int as n from study_events")
     assert failure(home) == f"study/{FIRST}/events: postgresql:query:events: invalid input syntax for type integer: …"
+
+
+def test_a_server_that_stands_still_is_given_up(
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its system answers for it, so that the connection looks alive; the night waited for it without end."""
+    monkeypatch.setattr("ingestion.database._PATIENCE", 1)
+    database.configure(statement_timeout=1)
+    database.many(3_000)
+    source = load_sources(home).databases["study", "events"]
+    with (
+        pytest.raises(Interrupted, match=r"^postgresql:public\.study_events: the server has said nothing for 2 s$"),
+        window(source, EVENTS, FIRST) as opened,
+    ):
+        rows = opened.rows()
+        next(rows)
+        [(reader,)] = database.execute(
+            "select pid from pg_stat_activity where application_name = 'daybook' and datname = current_database()"
+        )
+        os.kill(reader, signal.SIGSTOP)
+        try:
+            list(rows)
+        finally:
+            os.kill(reader, signal.SIGCONT)
 
 
 def test_a_database_that_cannot_be_asked_is_pending_once(database: PostgreSQL, home: Home) -> None:
@@ -455,6 +514,11 @@ def test_a_ledger_from_before_it_counted_at_the_source(
 def test_large_rows_are_fetched_few_at_a_time_and_the_too_long_cut(
     database: PostgreSQL, home: Home, query: Query
 ) -> None:
+    source = load_sources(home).databases["study", "events"]
+    database.many(3_000)
+    with window(source, EVENTS, FIRST) as opened:
+        assert max(len(table) for table in opened.rows()) == 1_000, "those behind them may be large"
+    database.execute("delete from study_events")
     database.execute("alter table study_events alter properties type json using null")
     database.execute(
         f"""insert into study_events (received_at, event_id, event_type, event_ts, user_id, topic_id, properties)
@@ -463,13 +527,15 @@ def test_large_rows_are_fetched_few_at_a_time_and_the_too_long_cut(
             '20000000-0000-4000-8000-000000000001', json_build_object('x', repeat('x', 400000))
         from generate_series(1, 200) as n"""
     )
-    source = load_sources(home).databases["study", "events"]
     with window(source, EVENTS, FIRST) as opened:
         sizes = [(len(table), table.nbytes) for table in opened.rows()]
     assert sum(rows for rows, _ in sizes) == 200
     assert all(size < 8 * 1024 * 1024 for _, size in sizes[1:])
-    database.execute("delete from study_events where id > 2")
-    database.execute("update study_events set properties = json_build_object('x', repeat('x', 17000000)) where id = 1")
+    [(least,)] = database.execute("select min(id) from study_events")
+    database.execute(f"delete from study_events where id > {least + 1}")
+    database.execute(
+        f"update study_events set properties = json_build_object('x', repeat('x', 17000000)) where id = {least}"
+    )
     outcomes(home)
     assert query("select source_line, reason, length(raw) from lake.raw.quarantine order by 1") == [
         (1, "malformed", 16 * 1024 * 1024 + 1),
@@ -550,6 +616,34 @@ def test_rows_of_sqlite(home: Home, query: Query, sqlite: Callable[..., None]) -
     assert query("select sum(rows_at_source) from lake.raw.loads") == [(6,)]
     sqlite([event(7, received_at=f"{FIRST} 07:00", flag=b"\x00")])
     assert "sqlite:events: the column flag holds bytes, which is no JSON; ignore it" in failure(home)
+
+
+def test_a_text_of_sqlite_that_is_no_utf8_costs_its_row(
+    home: Home, query: Query, sqlite: Callable[..., None], tmp_path: Path
+) -> None:
+    """It ended the reading of its date, night after night, with what stood in it in the message."""
+    sqlite([event(n, received_at=f"{FIRST} 0{n}:00") for n in (1, 2, 3)])
+    with sqlite3.connect(tmp_path / "app.db") as con:
+        for number, column in ((1, "event_type"), (2, "properties")):
+            con.execute(f"update events set {column} = cast(x'67ff' as text) where event_id like '%{number}'")
+    assert outcomes(home)[f"study/{FIRST}/events"].rejected == {"malformed": 2}
+    assert query("select right(event_id, 1) from lake.raw.study_events") == [("3",)]
+
+
+@pytest.mark.parametrize(("received_at", "kind"), [(1767607200, "integer"), (1767607200.5, "real"), (b"2026", "blob")])
+def test_receive_times_of_sqlite_are_texts(
+    home: Home, sqlite: Callable[..., None], tmp_path: Path, received_at: object, kind: str
+) -> None:
+    """Numbers are on no date: rows were lost without a word."""
+    sqlite([event(1, received_at=f"{FIRST} 10:00")])
+    with sqlite3.connect(tmp_path / "app.db") as con:
+        con.execute(f"create table times (received_at, flag, {', '.join(NAMES)})")
+        con.execute("insert into times (received_at) values (?)", [received_at])
+        con.execute("insert into times (received_at) values (null)")
+        con.execute(f"insert into times (received_at) values ('{FIRST} 10:00')")
+    sqlite([], table="times")
+    told = f"the column received_at holds {kind}, where texts YYYY-MM-DD… are needed"
+    assert failure(home) == f"study/{FIRST}/events: sqlite:times: received_at: {told}"
 
 
 def test_a_file_of_sqlite_that_is_not_there_is_not_made(

@@ -90,3 +90,12 @@ def test_a_table_that_is_there_is_kept(tmp_path: Path) -> None:
     assert fill(url, Home(tmp_path / "empty")) == (0, 0)
     with pytest.raises(FileExistsError, match=r"there is a table assessment_batches, .*; the demo drops none"):
         fill(url, Home(tmp_path / "empty"))
+
+
+def test_a_password_among_the_options_of_a_url_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would stand in `sources.yaml`."""
+    home = Home(tmp_path / "home")
+    assert main([f"sqlite:///{tmp_path}/demo.db?password=geheim", "--home", str(home.root)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: a password stands in the url") and "geheim" not in told
+    assert not home.sources.exists() and not (tmp_path / "demo.db").exists()

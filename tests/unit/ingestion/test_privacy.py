@@ -179,6 +179,11 @@ def test_a_very_long_word_is_scrubbed_in_time(tail: str) -> None:
         ("Could not convert string 'Kim Possible' to INT32", "Could not convert string … to INT32"),
         ('can\'t read "a b" of kim@example.org\n* second line', "can't read … of [email]"),
         ("cut in 'the middle", "cut in …"),
+        ('invalid input for type integer: "{"name": "Kim Possible"}"', "invalid input for type integer: …"),
+        (
+            "Incorrect integer value: 'Kim O'Possible' for column `n` at row 1",
+            "Incorrect integer value: … for column `n` at row 1",
+        ),
         ("bad \x0f byte\u202e", "bad … byte…"),
         ("x" * 1000, "x" * 300),
     ],

@@ -114,6 +114,10 @@ def test_the_environment_may_name_another_file(home: Home, tmp_path: Path, monke
         ("key: event_id", "8: study.events: key must be a list of names"),
         ("columns: [id]", "8: study.events: columns must be a mapping of fields to columns"),
         ("columns: {evnt_id: id}", '8: study.events: events has no field "evnt_id"; is "event_id" meant?'),
+        (
+            "columns: {event_ts: at, client_ts: at}",
+            "8: study.events: the column at is given to client_ts and event_ts; a query can name it twice",
+        ),
         ("to: 2026-01-04", "8: study.events: to is before from: 2026-01-04 is earlier than 2026-01-05"),
         ('to: "2026-01-04"', "8: study.events: to is before from: 2026-01-04 is earlier than 2026-01-05"),
         ("to: 2026-01-32", "8: study.events: to must be a date as YYYY-MM-DD"),
@@ -150,6 +154,7 @@ def test_without_a_receive_time_there_is_no_first_date(home: Home) -> None:
     ("url", "expected"),
     [
         ("postgresql://daybook:geheim@db/app", "a password stands in the url; name an environment variable"),
+        ("postgresql://daybook@acme:geheim@db/app", "a password stands in the url; name an environment variable"),
         ("postgresql://daybook:ge${X}heim@db/app", "a password stands in the url; name an environment variable"),
         ("postgresql://db/app?password=geheim", "a password stands in the url; name an environment variable"),
         ("postgresql://db/app?sslPassword=geheim", "a password stands in the url; name an environment variable"),

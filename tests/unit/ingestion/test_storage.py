@@ -799,10 +799,14 @@ def test_landing_and_lake_that_overlap_are_refused(
                 load_sources(home)
 
 
-def test_buckets_of_one_name_on_two_servers_do_not_overlap(tmp_path: Path) -> None:
+def test_buckets_of_one_name_on_two_servers_do_not_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But on one that is named twice, here and in the environment."""
     home = Home(tmp_path)
     home.sources.write_text("landing: s3://a\nlake:\n  url: s3://a\n  options:\n    endpoint: https://minio.example\n")
     assert str(load_sources(home).lake) == "s3://a"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://minio.example/")
+    with pytest.raises(SourcesError, match="overlaps with the lake"):
+        load_sources(home)
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,7 @@ class Window:
         fault = self._dialect.fault([(column.name, codes[column.name]) for column in found])
         if source.received_at and fault is None:
             fault = self._dialect.fault_of_time(self, source.received_at, codes[source.received_at])
+            fault = fault or self._fault_of_nulls(source.received_at)
         given = [column.field for column in found]
         twice = next((field for field in given if given.count(field) > 1), None)
         if twice is not None:
@@ -284,6 +285,13 @@ class Window:
         if fault is not None:
             raise DatabaseError(f"{self.name}: {fault}")
         return found
+
+    def _fault_of_nulls(self, received_at: str) -> str | None:
+        """Why rows of a table would never be read; whoever writes a query has chosen its rows."""
+        null = f"select 1 from {self.relation} where w.{self.named(received_at)} is null limit 1"
+        if not self._source.table or self.answer(null) is None:
+            return None
+        return f"received_at: rows without {received_at} are on no date; give them one, or read a query that has none"
 
     def _read(self, query: str) -> Iterator[pa.Table]:
         cells = [column.field for column in self.columns if column.may_hold_json]

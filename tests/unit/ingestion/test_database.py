@@ -433,6 +433,17 @@ def test_an_error_of_a_value_does_not_tell_the_value(database: PostgreSQL, home:
     assert failure(home) == f"study/{FIRST}/events: postgresql:query:events: invalid input syntax for type integer: …"
 
 
+def test_rows_without_a_receive_time_are_not_passed_over(database: PostgreSQL, home: Home) -> None:
+    """They are on no date, and the books balanced without them."""
+    database.put([event(1)], at(10))
+    database.execute("alter table study_events alter received_at drop not null")
+    database.execute("insert into study_events (event_type) values ('topic_explored')")
+    told = "received_at: rows without received_at are on no date; give them one, or read a query that has none"
+    assert failure(home) == f"study/{FIRST}/events: postgresql:public.study_events: {told}"
+    database.configure(table=..., query="select * from study_events where received_at is not null")
+    assert outcomes(home)[f"study/{FIRST}/events"].rows_read == 1
+
+
 def test_a_server_that_stands_still_is_given_up(
     database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -34,6 +34,7 @@ from ingestion.extracts import (
     Extract,
     ExtractError,
     ExtractFile,
+    ManifestEntry,
     RecordedFile,
     discover,
     select_pending,
@@ -299,7 +300,7 @@ class Loader:
         with window(source, stream, extract.extract_date) as opened, desk.cursor() as con:
             expected = opened.count()
             documents = map(noted, read_records(con, opened.name, opened.rows()))
-            for piece in self._judge_pieces(desk, extract, documents):
+            for _, piece in self._judge_pieces(desk, extract, ((str(extract), some) for some in documents)):
                 pieces.append(piece)
                 rows += piece.rows_read
                 if progress is not None:
@@ -311,55 +312,61 @@ class Loader:
 
     def _judge_files(self, desk: _Desk, extract: Extract, progress: Progress | None) -> _Judged:
         """Read and judge the files of an extract."""
-        manifest = verify(extract, landing_of(self._home))
-        file_set = []
+        manifest = verify(extract, landing_of(self._home)) or {}
+        file_set: list[RecordedFile] = []
         pieces: list[Judged] = []
-        rows = 0
-        for file in extract.files:
-            recorded = _record(file)
-            listed = manifest[file.name] if manifest is not None else None
-            if listed is not None and listed.sha256 != recorded.sha256:
-                raise ExtractError(f"{file.place}: sha256 {recorded.sha256}, but {listed.sha256} in {MANIFEST}")
-            rows_before = rows
-            for piece in self._judge_file(desk, extract, file):
-                pieces.append(piece)
-                rows += piece.rows_read
-                if progress is not None:
-                    progress(extract, rows)
-            if listed is not None and listed.rows != rows - rows_before:
-                raise ExtractError(f"{file.place}: {rows - rows_before} rows, but {listed.rows} in {MANIFEST}")
+        rows: Counter[str] = Counter()
+        for place, piece in self._judge_pieces(desk, extract, self._documents(desk, extract, manifest, file_set)):
+            pieces.append(piece)
+            rows[place] += piece.rows_read
+            if progress is not None:
+                progress(extract, rows.total())
+        for file, recorded in zip(extract.files, file_set, strict=True):
+            listed = manifest.get(file.name)
+            if listed is not None and listed.rows != rows[file.place]:
+                raise ExtractError(f"{file.place}: {rows[file.place]} rows, but {listed.rows} in {MANIFEST}")
             if _stated(file) != (recorded.size, recorded.modified_ns, recorded.etag):
                 raise ExtractError(f"{file.place}: changed while it was read")
-            file_set.append(recorded)
         return _Judged(tuple(file_set), tuple(pieces))
 
-    def _judge_file(self, desk: _Desk, extract: Extract, file: ExtractFile) -> Iterator[Judged]:
-        """The verdicts on a file's rows, piece by piece."""
+    def _documents(
+        self, desk: _Desk, extract: Extract, manifest: Mapping[str, ManifestEntry], file_set: list[RecordedFile]
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """The rows of the files, a piece at a time, each with its file's place; notes the files as they are before."""
         stream = find_stream(extract.system, extract.stream)
-        try:
-            with desk.cursor() as con:
-                yield from self._judge_pieces(desk, extract, read_documents(con, stream, file.path))
-        except UnreadableFile as error:
-            raise ExtractError(f"{file.place}: {error}") from error
-        except Exception as error:
-            raise _unforeseen(file.place, error) from error
+        with desk.cursor() as con:
+            for file in extract.files:
+                recorded, listed = _record(file), manifest.get(file.name)
+                if listed is not None and listed.sha256 != recorded.sha256:
+                    raise ExtractError(f"{file.place}: sha256 {recorded.sha256}, but {listed.sha256} in {MANIFEST}")
+                file_set.append(recorded)
+                try:
+                    for documents in read_documents(con, stream, file.path):
+                        yield file.place, documents
+                except UnreadableFile as error:
+                    raise ExtractError(f"{file.place}: {error}") from error
+                except Exception as error:
+                    raise _unforeseen(file.place, error) from error
 
-    def _judge_pieces(self, desk: _Desk, extract: Extract, pieces: Iterable[pa.Table]) -> Iterator[Judged]:
-        """The verdicts on pieces, in their order. Some are judged side by side while the next one is read."""
-        begun: deque[Future[Judged]] = deque()
+    def _judge_pieces(
+        self, desk: _Desk, extract: Extract, pieces: Iterable[tuple[str, pa.Table]]
+    ) -> Iterator[tuple[str, Judged]]:
+        """The verdicts on pieces, in their order, each with its place. Some are judged while the next one is read."""
+        begun: deque[tuple[str, Future[Judged]]] = deque()
         try:
-            for documents in pieces:
+            for place, documents in pieces:
                 if desk.unwanted.is_set():
                     raise CancelledError
                 self._room.acquire()
-                begun.append(self._judges.submit(self._judge_documents, desk, extract, documents))
-                begun[-1].add_done_callback(lambda _: self._room.release())
-                while begun and begun[0].done():
-                    yield begun.popleft().result()
+                future = self._judges.submit(self._judge_documents, desk, extract, documents)
+                future.add_done_callback(lambda _: self._room.release())
+                begun.append((place, future))
+                while begun and begun[0][1].done():
+                    yield _verdict(*begun.popleft())
             while begun:
-                yield begun.popleft().result()
+                yield _verdict(*begun.popleft())
         finally:
-            wait([future for future in begun if not future.cancel()])
+            wait([future for _, future in begun if not future.cancel()])
 
     def _judge_documents(self, desk: _Desk, extract: Extract, documents: pa.Table) -> Judged:
         """The verdicts on some rows."""
@@ -428,6 +435,14 @@ def _unforeseen(place: str, error: Exception) -> ExtractError:
     failure = ExtractError(f"{place}: {cause.rstrip(': ')}")
     failure.__cause__ = error
     return failure
+
+
+def _verdict(place: str, future: Future[Judged]) -> tuple[str, Judged]:
+    """Wait for a piece. Raises ExtractError, which names where it came from."""
+    try:
+        return place, future.result()
+    except Exception as error:
+        raise _unforeseen(place, error) from error
 
 
 def _record(file: ExtractFile) -> RecordedFile:

@@ -359,6 +359,22 @@ def test_a_file_that_changes_while_it_is_read(
 # --- pieces ---
 
 
+def test_files_of_an_extract_are_judged_side_by_side(home: Home, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One waited for the other: an extract of many files kept one core busy."""
+    put("study/2025-01-02/events-1.ndjson", ndjson(event(1)))
+    put("study/2025-01-02/events-2.ndjson", ndjson(event(2)))
+    both, judge = threading.Barrier(2, timeout=30), loading.judge
+
+    def together(*arguments: Any) -> Any:
+        both.wait()
+        return judge(*arguments)
+
+    monkeypatch.setattr(loading, "judge", together)
+    with Loader(home, cores=2) as loader:
+        [(_, load)] = loader.load_all(pending(home))
+    assert isinstance(load, Load) and load.rows_accepted == 2
+
+
 def test_a_load_in_pieces_is_the_same(home: Home, put: Put, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [event(n, extra=n) if n % 3 else "torn" for n in range(50)]
     put(EVENTS, ndjson(*rows))

@@ -47,6 +47,18 @@ def test_a_contract_and_a_setting_rebuild_what_depends_on_them(tmp_path: Path, m
     assert all(second[model] != third[model] for model in first)
 
 
+@pytest.mark.parametrize("minutes", [1440, 1440.5])
+def test_a_gap_of_more_than_a_day_is_refused(tmp_path: Path, minutes: float) -> None:
+    """It lies on three days, and active time is given to two: that of the day in the middle was left out."""
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
+    arguments = ("ls", "--vars", json.dumps({"inactivity_minutes": minutes}))
+    if minutes <= 1440:
+        warehouse.dbt(*arguments)
+    else:
+        with pytest.raises(AssertionError, match=r"inactivity_minutes is 1440\.5; a gap of more than a day"):
+            warehouse.dbt(*arguments)
+
+
 def test_more_new_rows_than_half_of_those_that_are_there_build_all_in_full(tmp_path: Path) -> None:
     """Which is so of 8 rows on 15, and not of 5 on 10; of fewer than `fewest_rows_built_in_full` it never is."""
     warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")

@@ -10,7 +10,7 @@ columns those come along that say who did what, and when: what a window carries 
                    end, not after a session_end, and not inside a pause (which ends with the next resume, start, end or learning event)
 #}
 {% macro session_timeline(events) %}
-    {%- if var('inactivity_minutes') | int > 1440 -%}
+    {%- if var('inactivity_minutes') | float > 1440 -%}
         {{ exceptions.raise_compiler_error('The var inactivity_minutes is ' ~ var('inactivity_minutes') ~ '; a gap of more than a day (1440) ends a session.') }}
     {%- endif -%}
     with placed as (

@@ -11,9 +11,9 @@ import os
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from threading import Event, Semaphore
@@ -214,12 +214,12 @@ class Loader:
         try:
             for extract in extracts:
                 if len(begun) > self._cores:
-                    outcome = self._finish(begun[0])
+                    outcome = self._finish(begun)
                     yield begun.popleft().extract, outcome
                 desk = self._new_desk(find_stream(extract.system, extract.stream))
                 begun.append(_Begun(extract, desk, self._readers.submit(self._judge, desk, extract, progress)))
             while begun:
-                outcome = self._finish(begun[0])
+                outcome = self._finish(begun)
                 yield begun.popleft().extract, outcome
         finally:
             for left in begun:
@@ -231,7 +231,7 @@ class Loader:
     def _new_engine(self) -> duckdb.DuckDBPyConnection:
         """An engine that spills into a folder of its own what it cannot hold."""
         con = self._engines.enter_context(duckdb.connect())
-        con.execute("set threads = 1")  # a query for each core is more than one query with many threads
+        con.execute("set threads = 1")  # a query for each core is more than one query with many threads; see _threads
         con.execute(f"set temp_directory = {quoted(str(next(self._spills)))}")
         con.execute("set global timezone = 'UTC'")
         limit_memory(con)
@@ -248,16 +248,18 @@ class Loader:
         Exact(stream, self._key).register(self._engine)  # what a cursor registers is gone with the cursor
         return _Desk(self._engine, schema)
 
-    def _finish(self, begun: _Begun) -> Load | ExtractError:
-        extract, now = begun.extract, datetime.now(UTC)
+    def _finish(self, begun: Sequence[_Begun]) -> Load | ExtractError:
+        """Commit the first of the extracts that are worked on. No other one is begun meanwhile."""
+        extract, desk, now = begun[0].extract, begun[0].desk, datetime.now(UTC)
         try:
-            judged = begun.judged.result()
-            with begun.desk.cursor() as con:
+            judged = begun[0].judged.result()
+            is_last_at_work = all(other.judged.done() for other in begun)
+            with desk.cursor() as con, _threads(con, self._cores if is_last_at_work else 1):
                 return self._post(con, extract, now, judged)
         except Exception as error:
             failed = error if isinstance(error, ExtractError) else _unforeseen(str(extract), error)
         finally:
-            begun.desk.leave()
+            desk.leave()
         load_id = ledger.new_load_id(now)
         note = FailedLoad(load_id, extract.system, extract.stream, extract.extract_date, now, str(failed))
         with duckdb.connect() as con:
@@ -426,6 +428,17 @@ class Loader:
             accepted=raw.rows_like(piece.accepted for piece in judged.pieces),
             rejected=quarantine.rows_like(piece.rejected for piece in judged.pieces),
         )
+
+
+@contextmanager
+def _threads(con: duckdb.DuckDBPyConnection, threads: int) -> Iterator[None]:
+    """Let a query have so many threads of the connection's engine: more than one only where it is all that runs."""
+    con.execute(f"set threads = {threads}")
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # an engine that is broken is replaced
+            con.execute("set threads = 1")
 
 
 def _unforeseen(place: str, error: Exception) -> ExtractError:

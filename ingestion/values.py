@@ -15,7 +15,7 @@ from ingestion.sql import quoted
 
 _DATE = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-[0-9]{2}-[0-9]{2}"  # there is no year 0
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_PLAIN_INSTANT = f'"{_DATE}[T ]{_TIME}(?:\\.[0-9]{{1,6}})?Z?"'
+_PLAIN_INSTANT = f'"{_DATE}[T ]{_TIME}(?:\\.[0-9]{{1,6}})?(?:Z|\\+00:00)?"'  # as most write UTC; databases the last way
 _INSTANT = f'"{_DATE}[Tt ]{_TIME}(?:\\.[0-9]{{1,9}})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"'
 _PLAIN_ID = '"[0-9A-Za-z_.:-]{1,128}"'
 # Of up to 17 characters a number is the same as a double. It fits a decimal column, has no exponent, and is no -0: its
@@ -112,7 +112,8 @@ def instant(j: str) -> str:
         ELSE ({j}[-6:-5]::BIGINT * 60 + {j}[-3:-2]::BIGINT)
             * CASE {j}[-7] WHEN '-' THEN -60000000 ELSE 60000000 END END"""
     decimals = f"coalesce(nullif(regexp_extract({j}, '\\.([0-9]{{1,6}})', 1), ''), '0')"
-    plain = f"substr({j}, 2, strlen({j}) - 2 - ends_with({j}, 'Z\"')::INT)"
+    zone = f"CASE WHEN ends_with({j}, 'Z\"') THEN 1 WHEN ends_with({j}, '+00:00\"') THEN 6 ELSE 0 END"
+    plain = f"substr({j}, 2, strlen({j}) - 2 - {zone})"
     return f"""CASE
         WHEN regexp_full_match({j}, {quoted(_PLAIN_INSTANT)}) THEN try_cast({plain} AS TIMESTAMP)
         WHEN regexp_full_match({j}, {quoted(_INSTANT)})

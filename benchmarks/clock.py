@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ import psutil
 
 # To look costs 3 ms of a core: at every 50 ms it was a sixteenth of one.
 _EVERY_SECONDS = 0.2
+_RUSAGE_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 class CommandFailed(Exception):
@@ -47,7 +49,7 @@ def measure(
     Args:
         command: what to run, from the current folder.
         log: a file for what it prints.
-        environment: variables besides those of this process.
+        environment: variables besides those of this process; of Daybook's own it gets no others.
         spills: the folder below which its databases have their temporary folders.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +60,7 @@ def measure(
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
+            env={**_neutral(), **(environment or {})},
         )
         with _Watch(process.pid, spills) as watch:
             _, status, used = os.wait4(process.pid, 0)
@@ -70,7 +72,9 @@ def measure(
     own = used.ru_utime + used.ru_stime
     # The system counts in ticks of 10 ms, so that a short run can have more of them than there was time.
     others = min(1.0, max(0.0, busy - own) / (seconds * (os.cpu_count() or 1)))
-    return Cost(seconds, own, watch.peak, watch.spilled, others)
+    # The system knows the peak of the largest process to the byte, also of one that ended between two looks.
+    peak = max(watch.peak, used.ru_maxrss * _RUSAGE_BYTES)
+    return Cost(seconds, own, peak, watch.spilled, others)
 
 
 def median(costs: Sequence[Cost]) -> Cost:
@@ -105,6 +109,11 @@ class _Watch:
         while not self._is_over.wait(_EVERY_SECONDS):
             self.peak = max(self.peak, _resident(self._pid))
             self.spilled = max(self.spilled, _spilled(self._spills) if self._spills else 0)
+
+
+def _neutral() -> dict[str, str]:
+    """The environment without what would lead a command to another lake, engine or limit than the one measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
 
 
 def _busy_seconds() -> float:

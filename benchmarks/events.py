@@ -1,13 +1,14 @@
 """The extracts that are measured: the demo's study app at any size, with late events and copies, and nothing broken.
 
-What belongs here: how many learners there are, in which files. What does not: what they do (`ingestion.demo`).
+What belongs here: how many learners there are, when, and in which files. What does not: what they do
+(`ingestion.demo`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from ingestion.demo.world import Curriculum, build_curriculum, build_learners
 START = dt.date(2026, 1, 5)
 
 # Rows delivered; measured: 1,000 learners, 40 days.
-EVENTS_OF_A_LEARNER_DAY = 33.6
+EVENTS_OF_A_LEARNER_DAY = 34.3
+# Every weekday is like another: nights are compared that are days apart.
+_WEEKDAY_HABIT = (1.0,) * 7
 
 # So many events are simulated at a time: memory stays bounded at any size.
 _COHORT_EVENTS = 2_500_000
@@ -37,9 +40,13 @@ Progress = Callable[[str], None]
 class Written:
     """What lies in a landing folder."""
 
-    dates: tuple[dt.date, ...]
-    events: int
+    events_of: Mapping[dt.date, int]  # of each extract date
     bytes: int
+
+    @property
+    def events(self) -> int:
+        """The events of all dates."""
+        return sum(self.events_of.values())
 
 
 def write(
@@ -61,27 +68,30 @@ def write(
     learners = max(1, round(events_a_day / EVENTS_OF_A_LEARNER_DAY))
     in_a_cohort = max(1, round(_COHORT_EVENTS / (days * EVENTS_OF_A_LEARNER_DAY)))
     cohorts = -(-learners // in_a_cohort)
-    rows = size = 0
+    events_of = {period.date(day): 0 for day in range(days)}
+    size = 0
     for cohort in range(cohorts):
         count = learners * (cohort + 1) // cohorts - learners * cohort // cohorts
-        for file_rows, file_bytes in _write_cohort(landing, period, curriculum, cohort, count, suffix):
-            rows, size = rows + file_rows, size + file_bytes
+        for day, file_rows, file_bytes in _write_cohort(landing, period, curriculum, cohort, count, suffix):
+            events_of[day] += file_rows
+            size += file_bytes
+        rows = sum(events_of.values())
         progress(f"{landing.parent.name}: {cohort + 1} of {cohorts} cohorts, {rows:,} events, {size / 1e9:.1f} GB")
     for snapshot in snapshots(curriculum, 0):
         write_snapshot(landing / "study" / str(START), 0, snapshot)
-    return Written(tuple(period.date(day) for day in range(days)), rows, size)
+    return Written(events_of, size)
 
 
 def _write_cohort(
     landing: Path, period: Period, curriculum: Curriculum, cohort: int, learners: int, suffix: str
-) -> Iterator[tuple[int, int]]:
-    """Write the files of some of the learners; gives rows and bytes of each."""
+) -> Iterator[tuple[dt.date, int, int]]:
+    """Write the files of some of the learners; gives extract date, rows and bytes of each."""
     # They study on after the last date, so that what comes late comes late there, too.
     own = Period(period.seed * 10_000 + cohort, period.start, period.days + MOST_DAYS_LATE)
     people = build_learners(own.seed, learners, own.days, curriculum)
     everyone = np.zeros(learners, np.int64)  # is there from the first day to the last
     people = replace(people, joined_day=everyone, left_day=everyone + own.days)
-    events = study.simulate(own.seed, curriculum, people, own.start_at, own.days).events
+    events = study.simulate(own.seed, curriculum, people, own.start_at, own.days, _WEEKDAY_HABIT).events
     rng = random(own.seed, "delivery")
     at = events["at"].astype(np.int64)
     day = extract_day(rng, at, events["session"].astype(np.int64), own.start_at, own.days)
@@ -104,4 +114,4 @@ def _write_cohort(
             folder = landing / "study" / str(period.date(number))
             folder.mkdir(parents=True, exist_ok=True)
             for file in feed.write(con, folder, number):
-                yield file.rows, file.bytes
+                yield period.date(number), file.rows, file.bytes

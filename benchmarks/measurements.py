@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks import events
+from benchmarks.baseline import SNAPSHOTS
 from benchmarks.clock import CommandFailed, Cost, measure
-from benchmarks.homes import Night, deliver, new_home, nightly
+from benchmarks.homes import Night, deliver, imports, new_home, nightly
 from ingestion.home import Home
 
 Tell = Callable[[str], None]
@@ -38,6 +39,30 @@ class Sizes:
     warm_ups: int = 1  # that are not, before them
     # What DuckDB may take where memory is measured, by the events that lie in the lake.
     memory: Mapping[int, str] = field(default_factory=lambda: {10_000_000: "2.5GB", 100_000_000: "4GB"})
+
+    @property
+    def nights_of_a_point(self) -> int:
+        """Extract dates that nights on one history take: those to warm up, those that count, one in little memory."""
+        return self.warm_ups + self.runs + 1
+
+    @property
+    def dates(self) -> int:
+        """Extract dates of the nights; at the end some more, for nights of a bench that was cut off."""
+        return max(self.histories) // self.news + 2 * self.nights_of_a_point
+
+    @property
+    def events(self) -> int:
+        """About how many events are written in all, at a time."""
+        return max(self.dates * self.news, self.first_load)
+
+    @property
+    def have_goals(self) -> bool:
+        """Whether they are those that the goals were set for."""
+        full = Sizes()
+        return all(getattr(self, size) == getattr(full, size) for size in ("first_load", "news", "beside")) and (
+            min(self.histories),
+            max(self.histories),
+        ) == (min(full.histories), max(full.histories))
 
     def counted(self, once: Callable[[], Measured]) -> list[Measured]:
         """A measurement, so many times, behind those that warm caches up."""
@@ -103,6 +128,10 @@ COMMANDS: Mapping[str, Sequence[str]] = {
 }
 
 
+class NoExtractsLeft(Exception):
+    """Too many nights were cut off; the message says what to do."""
+
+
 @dataclass(frozen=True)
 class FirstLoad:
     """A first night over a landing zone that is full, and the hand-written script over the same files."""
@@ -112,14 +141,16 @@ class FirstLoad:
     baseline: Sequence[Cost]
     in_little_memory: tuple[str, Night] | None
     without_news: Sequence[Night]
+    imports: Sequence[Cost]  # of a night, before it looks at anything
 
 
 @dataclass(frozen=True)
 class AtHistory:
     """Nights with news on a history of a size."""
 
-    history: int  # events in the lake before them
-    news: int  # of a night
+    size: int  # of the history, about
+    history: int  # events delivered before the first night that is counted
+    news: Sequence[int]  # events of each night
     nights: Sequence[Night]
     baseline: Sequence[Cost]
     in_little_memory: tuple[str, Night] | None
@@ -155,9 +186,10 @@ def first_load(work: Path, sizes: Sizes, tell: Tell) -> FirstLoad:
     nights = replace(sizes, warm_ups=0 if in_little else sizes.warm_ups).counted(once)
     without_news = sizes.counted(lambda: nightly(Home(root)))
     tell(f"without news: {without_news[-1].cost.seconds:.1f} s")
+    imported = sizes.counted(imports)
     baseline = sizes.counted(lambda: _baseline(pool, work / "first_load", tell))
     shutil.rmtree(work / "first_load")
-    return FirstLoad(extracts, nights, baseline, in_little, without_news)
+    return FirstLoad(extracts, nights, baseline, in_little, without_news, imported)
 
 
 def home_of_nights(work: Path) -> Home:
@@ -169,39 +201,49 @@ def nights(work: Path, sizes: Sizes, tell: Tell, once: Once) -> Iterator[AtHisto
     """Nights with the news of a day, on a history that grows in between."""
     folder, home = work / "nights", home_of_nights(work)
     pool = folder / "landing"
-    of_a_point = sizes.warm_ups + sizes.runs + 1  # one in little memory
-    # As many again, for nights of a bench that was cut off.
-    dates = max(sizes.histories) // sizes.news + 2 * of_a_point
 
     def extracts() -> events.Written:
         new_home(home.root)
-        return events.write(pool, sizes.news, dates, "parquet", 1, tell)
+        return events.write(pool, sizes.news, sizes.dates, "parquet", 1, tell)
 
-    once("extracts", extracts)
-    waiting = sorted(date.fromisoformat(path.name) for path in (pool / "study").iterdir())
+    events_of = once("extracts", extracts).events_of
 
-    def at(history: int) -> AtHistory:
-        there = dates - len(waiting)
-        deliver(pool, home, _taken(waiting, max(0, history // sizes.news - there)))
+    def at(size: int) -> AtHistory:
+        waiting = sorted(date.fromisoformat(path.name) for path in (pool / "study").iterdir())
+
+        def taken(number: int) -> list[date]:
+            dates = waiting[:number]
+            del waiting[:number]
+            deliver(pool, home, dates)
+            return dates
+
+        missing = max(0, size // sizes.news - (sizes.dates - len(waiting)))
+        if missing + sizes.nights_of_a_point > len(waiting):
+            raise NoExtractsLeft(f"{pool}: a bench that is cut off so often has to begin anew; remove {work}")
+        taken(missing)
         loaded = nightly(home)
-        tell(f"history of {history:,} events: loaded in {loaded.cost.seconds:.0f} s")
-        limit = sizes.memory.get(history)
+        tell(f"history of {size:,} events: loaded in {loaded.cost.seconds:.0f} s")
+        limit = sizes.memory.get(size)
         in_little = None
         if limit:
-            deliver(pool, home, _taken(waiting, 1))
+            taken(1)
             in_little = (limit, nightly(home, {"DAYBOOK_MEMORY": limit}))
-        by_hand = sizes.counted(partial(_baseline_of_a_date, pool, waiting[0], folder, tell))
+        by_hand = sizes.counted(partial(_baseline_of_a_date, pool, waiting[0], home, folder, tell))
+        dates: list[date] = []
 
         def night() -> Night:
-            deliver(pool, home, _taken(waiting, 1))
+            dates.extend(taken(1))
             night = nightly(home)
-            tell(f"a night on {history:,}: {night.cost.seconds:.1f} s")
+            tell(f"a night on {size:,}: {night.cost.seconds:.1f} s")
             return night
 
-        return AtHistory(history, sizes.news, sizes.counted(night), by_hand, in_little)
+        counted = sizes.counted(night)
+        first, *_ = news = dates[sizes.warm_ups :]
+        history = sum(rows for day, rows in events_of.items() if day < first)
+        return AtHistory(size, history, [events_of[day] for day in news], counted, by_hand, in_little)
 
-    for history in sizes.histories:
-        yield once(f"history_{history}", partial(at, history))
+    for size in sizes.histories:
+        yield once(f"history_{size}", partial(at, size))
 
 
 def beside(work: Path, sizes: Sizes, tell: Tell, once: Once) -> Iterator[Beside]:
@@ -220,30 +262,27 @@ def beside(work: Path, sizes: Sizes, tell: Tell, once: Once) -> Iterator[Beside]
         return measure(whole, folder / "log", {"DAYBOOK_HOME": str(home.root)})
 
     def measured(name: str, command: Sequence[str]) -> Beside:
-        try:
-            costs = sizes.counted(partial(run, command))
-        except CommandFailed as error:
-            tell(f"{name}: not measured: {str(error).splitlines()[-1]}")
-            return Beside(name, why_not=str(error).splitlines()[-1], events=extracts.events)
+        costs = sizes.counted(partial(run, command))
         tell(f"{name}: {costs[-1].seconds:.1f} s")
         return Beside(name, costs, events=extracts.events)
 
     for name, command in COMMANDS.items():
-        yield once(name, partial(measured, name, command))
+        try:
+            yield once(name, partial(measured, name, command))
+        except CommandFailed as error:  # which is not kept: what it lacks may be there the next time
+            tell(f"{name}: not measured: {str(error).splitlines()[-1]}")
+            yield Beside(name, why_not=str(error).splitlines()[-1], events=extracts.events)
     shutil.rmtree(folder)
 
 
-def _taken(waiting: list[date], number: int) -> list[date]:
-    taken = waiting[:number]
-    del waiting[:number]
-    return taken
-
-
-def _baseline_of_a_date(pool: Path, day: date, folder: Path, tell: Tell) -> Cost:
+def _baseline_of_a_date(pool: Path, day: date, home: Home, folder: Path, tell: Tell) -> Cost:
+    """The script over one date, with the snapshots of the first one, as a night has them."""
     alone = folder / "alone" / "study"
     shutil.rmtree(alone.parent, ignore_errors=True)
-    alone.mkdir(parents=True)
-    (alone / str(day)).symlink_to(pool / "study" / str(day), target_is_directory=True)
+    (alone / str(day)).mkdir(parents=True)
+    snapshots = (path for path in (home.landing / "study" / str(events.START)).iterdir() if path.stem in SNAPSHOTS)
+    for path in (*(pool / "study" / str(day)).iterdir(), *snapshots):
+        (alone / str(day) / path.name).symlink_to(path)
     return _baseline(alone.parent, folder, tell)
 
 

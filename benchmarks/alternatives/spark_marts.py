@@ -557,7 +557,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     with tempfile.TemporaryDirectory(prefix="spark-") as scratch:
-        builder = SparkSession.builder.master("local[2]").appName("alternatives")
+        builder = SparkSession.builder.master("local[*]").appName("alternatives")
         for name, value in {**SETTINGS, "spark.local.dir": scratch, "spark.sql.warehouse.dir": scratch}.items():
             builder = builder.config(name, value)
         spark = builder.getOrCreate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ EVENT_TYPES = (
 )  # fmt: skip
 KIND = {name: np.int8(number) for number, name in enumerate(EVENT_TYPES)}
 
-WEEKDAY_HABIT = np.array([1.1, 1.15, 1.1, 1.0, 0.75, 0.65, 1.0])  # from Monday
+WEEKDAY_HABIT = (1.1, 1.15, 1.1, 1.0, 0.75, 0.65, 1.0)  # from Monday
 MOST_SESSIONS_A_DAY = 3
 STEPS = ("question", "read", "ask", "search", "pause")
 STEP_SHARES = (0.72, 0.13, 0.07, 0.04, 0.04)
@@ -76,11 +77,21 @@ class _Sessions:
         return len(self.learner)
 
 
-def simulate(seed: int, curriculum: Curriculum, learners: Learners, start_at: int, days: int) -> Study:
-    """Let the learners study for a number of days from `start_at` (microseconds since 1970, midnight)."""
+def simulate(
+    seed: int,
+    curriculum: Curriculum,
+    learners: Learners,
+    start_at: int,
+    days: int,
+    weekday_habit: Sequence[float] = WEEKDAY_HABIT,
+) -> Study:
+    """Let the learners study for a number of days from `start_at` (microseconds since 1970, midnight).
+
+    `weekday_habit` is how often they do on each weekday, from Monday, beside their own diligence.
+    """
     rng = random(seed, "study")
     end_at = start_at + days * MICROSECONDS_PER_DAY
-    sessions = _plan(rng, curriculum, learners, start_at, days)
+    sessions = _plan(rng, curriculum, learners, start_at, days, np.asarray(weekday_habit))
     script = Script(DEFAULTS)
     _write_frame(rng, script, sessions)
     _write_steps(rng, script, sessions)
@@ -126,11 +137,18 @@ def simulate(seed: int, curriculum: Curriculum, learners: Learners, start_at: in
     )
 
 
-def _plan(rng: np.random.Generator, curriculum: Curriculum, learners: Learners, start_at: int, days: int) -> _Sessions:
+def _plan(
+    rng: np.random.Generator,
+    curriculum: Curriculum,
+    learners: Learners,
+    start_at: int,
+    days: int,
+    weekday_habit: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> _Sessions:
     """Who studies when, and for how long."""
     day = np.arange(days)
     weekday = (start_at // MICROSECONDS_PER_DAY + 3 + day) % 7  # 1970-01-01 was a Thursday
-    rate = learners.diligence[:, None] * WEEKDAY_HABIT[weekday]
+    rate = learners.diligence[:, None] * weekday_habit[weekday]
     rate = rate * (day >= learners.joined_day[:, None]) * (day < learners.left_day[:, None])
     owner, turn = expanded(np.minimum(rng.poisson(rate), MOST_SESSIONS_A_DAY).reshape(-1))
     learner, day_of = owner // days, owner % days

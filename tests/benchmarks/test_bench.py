@@ -18,7 +18,7 @@ for needed in ("psutil", "matplotlib", "pandas", "dlt"):
 from benchmarks.clock import CommandFailed, Cost, measure, median  # noqa: E402
 from benchmarks.events import Written  # noqa: E402
 from benchmarks.homes import Night  # noqa: E402
-from benchmarks.measurements import Beside, FirstLoad  # noqa: E402
+from benchmarks.measurements import AtHistory, Beside, FirstLoad  # noqa: E402
 from benchmarks.report import Found, page  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,8 @@ def test_a_smoke_of_the_bench_writes_its_page(tmp_path: Path) -> None:
         "A first load", "A night", "The fixed cost", "Questions", "Beside what people would use instead", "Memory",
     ]  # fmt: skip
     assert "nan" not in page and "None" not in page
-    assert len(re.findall(r": (?:not )?reached\.$", page, re.MULTILINE)) >= 7
+    assert len(re.findall(r"^\*\*\d.*\*\*; the goal is one of other sizes\.$", page, re.MULTILINE)) >= 7
+    assert "reached" not in page
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
     measured = {row[0].removeprefix("| "): row[1] for row in rows}
     for name in ("Daybook: load, three marts", "pandas: three marts", "dlt: load, tuned"):
@@ -49,15 +50,47 @@ def test_a_smoke_of_the_bench_writes_its_page(tmp_path: Path) -> None:
 
 def test_a_bench_that_is_cut_off_has_a_page_that_says_so() -> None:
     nights = [Night(Cost(seconds, 5, 2**30), {"load": 1.0}) for seconds in (6, 3, 4)]
-    first = FirstLoad(Written((dt.date(2026, 1, 5),), 1000, 10**6), nights, [Cost(2, 2, 2**30)], None, nights)
+    cost = Cost(2, 2, 2**30)
+    first = FirstLoad(Written({dt.date(2026, 1, 5): 1000}, 10**6), nights, [cost], None, nights, [cost])
     begun = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    told = page(Found(begun, "make bench", first), {"nights": 3, "besides": 9}, begun + dt.timedelta(hours=3), "plot")
+    told = page(
+        Found(begun, "make bench", first=first), {"nights": 3, "besides": 9}, begun + dt.timedelta(hours=3), "plot"
+    )
     assert (
         "**Not whole**: the run ended before it had measured nights on the largest history, the questions, all that"
         " people would use instead."
     ) in told
     assert "**2.00 times the script's time**; the goal is at most 1.5: not reached." in told
     assert re.findall("^## (.*)", told, re.MULTILINE) == ["A first load", "The fixed cost"]
+
+
+def test_nights_are_told_with_what_they_were_and_stand_on_the_page_before_the_first_load() -> None:
+    def at(size: int, history: int, seconds: float) -> AtHistory:
+        nights = [Night(Cost(seconds, 5, 2**30), {"load": 1.0})] * 3
+        little = Night(Cost(3, 3, 3 * 2**30, 2**30 if size > 10**7 else 0), {})
+        return AtHistory(size, history, [1_000_001, 999_998, 1_000_003], nights, [Cost(2, 2, 2**30)], ("2GB", little))
+
+    now = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    found = Found(now, "make bench", "abc1234", nights=[at(10**7, 11_999_000, 30), at(10**8, 101_999_000, 45)])
+    wanted = {"nights": 2, "besides": 9}
+    told = page(found, wanted, now, "plot")
+    assert "- Daybook `abc1234`" in told
+    assert "| 11,999,000 | 1,000,001, 999,998, 1,000,003 | 30.0 | 5.0 | 1.0 GiB | 2.0 |" in told
+    assert "**1.50 times the time of a night on a history of one part in 8.5**; the goal is at most 1.15: not" in told
+    assert (
+        "| a night on 11,999,000 | 2GB | 3.0 | 3.0 GiB | 0.0 GiB | at most 4 GiB: reached, and nothing had to" in told
+    )
+    assert "| a night on 101,999,000 | 2GB | 3.0 | 3.0 GiB | 1.0 GiB | at most 8 GiB: reached |" in told
+    failed = Beside("Spark: three marts", why_not="no Java")
+    assert "all that people would use instead" in page(replace(found, besides=[failed] * 9), wanted, now, "plot")
+
+
+def test_a_command_gets_no_setting_of_daybook_but_those_it_is_measured_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAYBOOK_LAKE", "s3://ours/lake")
+    measure(["sh", "-c", "env | grep ^DAYBOOK_"], tmp_path / "log", {"DAYBOOK_HOME": "/there"})
+    assert (tmp_path / "log").read_text() == "DAYBOOK_HOME=/there\n"
 
 
 def test_a_command_is_measured_with_all_that_it_starts(tmp_path: Path) -> None:
@@ -86,13 +119,13 @@ def test_what_others_take_meanwhile_is_told(tmp_path: Path) -> None:
 )
 def test_the_page_tells_what_disturbed_any_run(others: float, told: str) -> None:
     quiet, disturbed = Night(Cost(2, 2, 2**30, others=0.01), {"load": 1.0}), Cost(2, 2, 2**30, others=others)
-    extracts = Written((dt.date(2026, 1, 5),), 1000, 10**6)
-    first = FirstLoad(extracts, [quiet], [quiet.cost], None, [quiet])
+    extracts = Written({dt.date(2026, 1, 5): 1000}, 10**6)
+    first = FirstLoad(extracts, [quiet], [quiet.cost], None, [quiet], [quiet.cost])
     now = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
     for found in (
-        Found(now, "make bench", replace(first, baseline=[disturbed])),
-        Found(now, "make bench", replace(first, without_news=[Night(disturbed, {})])),
-        Found(now, "make bench", first, besides=[Beside("pandas: three marts", [disturbed])]),
+        Found(now, "make bench", first=replace(first, baseline=[disturbed])),
+        Found(now, "make bench", first=replace(first, without_news=[Night(disturbed, {})])),
+        Found(now, "make bench", first=first, besides=[Beside("pandas: three marts", [disturbed])]),
     ):
         whole = page(found, {"nights": 3, "besides": 9}, now, "plot")
         (line,) = re.findall("^- Other processes.*", whole, re.MULTILINE)

@@ -39,11 +39,24 @@ def test_what_was_measured_is_kept_and_what_was_cut_off_is_measured_again(tmp_pa
 
 def test_other_sizes_and_other_code_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Kept(tmp_path, SMOKE)
-    with pytest.raises(OtherMeasurements, match="other sizes, or of other code; remove it"):
+    with pytest.raises(OtherMeasurements, match="other sizes, code or libraries; remove it"):
         Kept(tmp_path, replace(SMOKE, news=SMOKE.news + 1))
     monkeypatch.setattr("benchmarks.kept.code_version", lambda: "another")
     with pytest.raises(OtherMeasurements):
         Kept(tmp_path, SMOKE)
+
+
+def test_the_page_that_a_run_writes_is_no_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmarks = tmp_path / "benchmarks"
+    benchmarks.mkdir()
+    (benchmarks / "kept.py").write_text("pass\n")
+    monkeypatch.setattr("benchmarks.kept.__file__", str(benchmarks / "kept.py"))
+    begun = Kept(tmp_path / "work", SMOKE).begun
+    (benchmarks / "RESULTS.md").write_text("Not whole\n")
+    assert Kept(tmp_path / "work", SMOKE).begun == begun
+    (benchmarks / "kept.py").write_text("raise\n")
+    with pytest.raises(OtherMeasurements):
+        Kept(tmp_path / "work", SMOKE)
 
 
 def test_nights_that_were_cut_off_go_on_with_the_dates_that_are_left(
@@ -64,7 +77,30 @@ def test_nights_that_were_cut_off_go_on_with_the_dates_that_are_left(
     with pytest.raises(KeyboardInterrupt):
         list(measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once))
     measured = list(measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once))
-    assert [point.history for point in measured] == [600, 1500]
+    assert [point.size for point in measured] == [600, 1500]
+    assert [len(point.news) for point in measured] == [1, 1]
+    # What lay there before the night that counts: three dates, and five.
+    of = Kept(tmp_path, sizes).once("extracts", lambda: None).events_of
+    dated = sorted(of)
+    assert [point.history for point in measured] == [sum(of[day] for day in dated[:n]) for n in (3, 5)]
+    assert [list(point.news) for point in measured] == [[of[dated[n]]] for n in (3, 5)]
     # 2 of history, a night cut off; that one again, a night; up to 5 of history, a night: each date once, in order.
     dates = [f"{day:02d}" for day in range(5, 12)]
     assert delivered == [dates[:2], dates[:3], dates[:3], dates[:4], dates[:5], dates[:6]]
+
+
+def test_too_many_cuts_are_told_instead_of_nights_without_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = Sizes(news=300, histories=(600,), runs=1, warm_ups=0, memory={})
+    monkeypatch.setattr(measurements, "_baseline", lambda *_: Cost(1.0, 1.0, 1))
+
+    def cut_off(home: Home, environment: None = None) -> Night:
+        raise KeyboardInterrupt
+
+    nights = iter([Night(Cost(1.0, 1.0, 1), {})])
+    monkeypatch.setattr(measurements, "nightly", lambda *_: next(nights, None) or cut_off(tmp_path))
+    for _ in range(sizes.dates):
+        nights = iter([Night(Cost(1.0, 1.0, 1), {})])
+        with pytest.raises((KeyboardInterrupt, measurements.NoExtractsLeft)) as stopped:
+            list(measurements.nights(tmp_path, sizes, lambda _: None, Kept(tmp_path, sizes).once))
+    assert stopped.type is measurements.NoExtractsLeft
+    assert "has to begin anew" in str(stopped.value)

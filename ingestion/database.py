@@ -14,8 +14,9 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -39,6 +40,7 @@ _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
+    "sqlite": "sqlite",
 }
 
 # The rows that are fetched at a time: as many as come to so many bytes, if they are like those before them.
@@ -82,20 +84,35 @@ def resolve(template: str) -> sa.URL:
         value = os.environ.get(variable[1])
         if not value:
             raise DatabaseError(f"the environment variable {variable[1]} is not set")
-        # Between :// and @ stand a user and a password, in which any character may be.
-        return quote(value, safe="") if variable.end() <= template.rfind("@") else value
+        # Between :// and @ stand a user and a password, and behind = an option, in which any character may be.
+        is_part = variable.end() <= template.rfind("@") or template[: variable.start()].endswith("=")
+        return quote(value, safe="") if is_part else value
 
     text = VARIABLE.sub(value_of, template)
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
         raise DatabaseError("the url cannot be read as one") from None
-    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if "@" in (url.host or ""):  # what stands before it is a part of the password
+        raise DatabaseError("the url cannot be read as one: an @ in a password is written %40")
+    driver = _DRIVERS.get(url.drivername, url.drivername)
+    if driver not in _DRIVERS.values():  # of another one nobody knows what its messages tell
+        raise DatabaseError(f"{url.drivername} is not read; {', '.join(sorted({*_DRIVERS} - {'postgres'}))} are")
+    return url.set(drivername=driver)
 
 
-def retrying(source: DatabaseSource) -> Retrying:
-    """Calls a function until it is no longer interrupted, or as often as the source says; the pauses grow."""
+def retrying(source: DatabaseSource, unwanted: threading.Event) -> Retrying:
+    """Calls a function until it is no longer interrupted, or as often as the source says; the pauses grow.
+
+    Raises CancelledError once `unwanted` is set.
+    """
+
+    def pause(seconds: float) -> None:
+        if unwanted.wait(seconds):
+            raise CancelledError
+
     return Retrying(
+        sleep=pause,
         stop=stop_after_attempt(1 + source.retries),
         wait=wait_random_exponential(multiplier=1, max=_LONGEST_WAIT),
         retry=retry_if_exception_type(Interrupted),
@@ -132,12 +149,22 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
     except (sa.exc.ArgumentError, TypeError, ValueError):
         raise DatabaseError("the url cannot be read as one") from None
     name = name_of(source, stream.name)
+    line = _Line(dialect, source, name)
+    sa.event.listen(engine, "do_connect", line.connect)
     try:
-        with engine.connect().execution_options(no_parameters=True, **dialect.options) as con:
+        with line.patience():
+            con = engine.connect().execution_options(no_parameters=True, **dialect.options)
+        try:
             for statement in dialect.begin(con, source):
-                with _patience(con, dialect, source, name):
+                with line.patience():
                     con.exec_driver_sql(statement)
-            yield Window(con, dialect, source, stream, day, name)
+            yield Window(con, line, stream, day)
+        except Interrupted:
+            con.invalidate()  # nothing more is asked of it
+            raise
+        finally:
+            with line.patience():
+                con.close()
     except sa.exc.DBAPIError as error:
         told = f"{name}: {dialect.told(error.orig, source)}"
         told = told.replace(str(url.password), "…") if url.password else told
@@ -149,28 +176,42 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
         engine.dispose()
 
 
-@contextmanager
-def _patience(con: sa.Connection, dialect: _Dialect, source: DatabaseSource, name: str) -> Iterator[None]:
-    """While a server is waited for: not for ever. Raises Interrupted."""
-    seconds = source.statement_timeout + _PATIENCE
-    is_over = threading.Event()
+class _Line:
+    """The connection to a server, which may say nothing any more."""
 
-    def hang_up() -> None:
-        is_over.set()
-        dialect.hang_up(con)
+    def __init__(self, dialect: _Dialect, source: DatabaseSource, name: str) -> None:
+        self.dialect = dialect
+        self.source = source
+        self.name = name
+        self._connection: Any = None  # the driver's
 
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except Exception:
-        if not is_over.is_set():
-            raise
-        con.invalidate()
-        raise Interrupted(f"{name}: the server has said nothing for {seconds} s") from None
-    finally:
-        timer.cancel()
+    def connect(self, dialect: sa.Dialect, record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+        """Connect for SQLAlchemy, which asks the server a few things before it hands the connection out."""
+        self._connection = dialect.connect(*arguments, **options)
+        return self._connection
+
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """While the server is waited for: not for ever. Raises Interrupted."""
+        seconds = self.source.statement_timeout + _PATIENCE
+        is_over = threading.Event()
+
+        def hang_up() -> None:
+            is_over.set()
+            if self._connection is not None:
+                self.dialect.hang_up(self._connection)
+
+        timer = threading.Timer(seconds, hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except Exception:
+            if not is_over.is_set():
+                raise
+            raise Interrupted(f"{self.name}: the server has said nothing for {seconds} s") from None
+        finally:
+            timer.cancel()
 
 
 @dataclass(frozen=True)
@@ -186,16 +227,15 @@ class Column:
 class Window:
     """One extract date of a source, within its transaction."""
 
-    def __init__(
-        self, con: sa.Connection, dialect: _Dialect, source: DatabaseSource, stream: Stream, day: date, name: str
-    ) -> None:
+    def __init__(self, con: sa.Connection, line: _Line, stream: Stream, day: date) -> None:
         """Ask for the columns. Raises DatabaseError where the configuration names others."""
         self._con = con
-        self._dialect = dialect
-        self._source = source
+        self._dialect = line.dialect
+        self._source = line.source
+        self._patience = line.patience
         self._stream = stream
         self._day = day
-        self.name = name
+        self.name = line.name
         self.columns = self._described()
 
     def count(self) -> int:
@@ -209,7 +249,7 @@ class Window:
         with self._patience():
             return self._con.exec_driver_sql(query).scalar()
 
-    def rows(self) -> Iterator[pa.Table]:
+    def rows(self) -> Generator[pa.Table]:
         """The rows, in their order, a few at a time.
 
         A table has the column DOC, a JSON object for each row, and for each text that may hold JSON a column named
@@ -248,9 +288,6 @@ class Window:
         received_at = f"w.{self.named(self._source.received_at)}"
         # A date is its midnight in the time zone of the session, which is UTC.
         return f"{received_at} >= '{self._day}' and {received_at} < '{self._day + timedelta(days=1)}'"
-
-    def _patience(self) -> AbstractContextManager[None]:
-        return _patience(self._con, self._dialect, self._source, self.name)
 
     def _described(self) -> list[Column]:
         """The columns that are read."""
@@ -307,14 +344,17 @@ class Window:
                 table = pa.table([pa.array(of, pa.string()) for of in values], names=[DOC, *cells])
                 yield table
                 most = max(1, min(_MOST_ROWS, 2 * most, _FETCH_BYTES * len(rows) // table.nbytes))
-            cursor.close()
+            with self._patience():
+                cursor.close()
         except dialect.loaded_dbapi.Error as error:
             is_lost = dialect.is_disconnect(error, self._con.connection.dbapi_connection, cursor)
-            self._dialect.leave(self._con, cursor)
+            with self._patience():
+                self._dialect.leave(self._con, cursor)
             self._con.invalidate()
             raise sa.exc.DBAPIError(query, None, error, connection_invalidated=is_lost) from None
         except BaseException:  # nobody wants the rest
-            self._dialect.leave(self._con, cursor)
+            with self._patience():
+                self._dialect.leave(self._con, cursor)
             raise
 
     def _fetched(self, cursor: Any, most: int) -> Sequence[Sequence[Any]]:
@@ -386,8 +426,8 @@ class _Dialect:
         with suppress(con.dialect.loaded_dbapi.Error):
             cursor.close()
 
-    def hang_up(self, con: sa.Connection) -> None:
-        """Break a connection whose server says nothing, from another thread. Some drivers do so themselves."""
+    def hang_up(self, connection: Any) -> None:
+        """Break a driver's connection whose server says nothing, from another thread. Some do so themselves."""
 
     def told(self, error: BaseException | None, source: DatabaseSource) -> str:
         """What the database says of an error, in one line, without values of rows."""
@@ -410,9 +450,12 @@ class _PostgreSQL(_Dialect):
     # An error of connecting has no SQLSTATE.
     _UNREACHABLE = re.compile(
         "refused|timeout|timed out|starting up|shutting down|recovery mode|too many|remaining connection slots"
-        "|closed the connection|reset by peer|unreachable|no route|temporary failure",
+        "|closed the connection|reset by peer|unreachable|no route|temporary failure|not yet accepting connections"
+        "|SSL SYSCALL|SSL connection has been closed|no more connections allowed",
         re.IGNORECASE,
     )
+    # A host may have several addresses: where one of them answers so, the others do not matter.
+    _ANSWERED = re.compile("authentication failed|does not exist|no pg_hba.conf entry", re.IGNORECASE)
 
     def connect_args(self, url: sa.URL, source: DatabaseSource) -> dict[str, Any]:
         alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
@@ -425,17 +468,16 @@ class _PostgreSQL(_Dialect):
             f"set local statement_timeout = '{source.statement_timeout}s'",
             "set local extra_float_digits = 1",  # floats exactly, whatever the role was given
             "set local cursor_tuple_fraction = 1",  # the rows are read to the last one: planned as if at once
+            "set local row_security = off",  # rows that a policy hides would be missing in silence: so it is an error
         ]
 
     def cursor(self, con: sa.Connection) -> Any:
         return con.connection.cursor(name="daybook")
 
-    def hang_up(self, con: sa.Connection) -> None:
+    def hang_up(self, connection: Any) -> None:
         # The driver waits for its socket without end, and where a server stands still its system answers keepalives.
-        with suppress(OSError, con.dialect.loaded_dbapi.Error):
-            descriptor = con.connection.dbapi_connection.fileno()  # type: ignore[union-attr]
-            with socket.socket(fileno=os.dup(descriptor)) as connection:
-                connection.shutdown(socket.SHUT_RDWR)
+        with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as own:
+            own.shutdown(socket.SHUT_RDWR)
 
     def fault(self, columns: Sequence[tuple[str, Any]]) -> str | None:
         for name, code in columns:
@@ -473,7 +515,7 @@ class _PostgreSQL(_Dialect):
         state = getattr(error, "sqlstate", None)
         if state is not None:
             return self._TRANSIENT.fullmatch(state) is not None
-        return self._UNREACHABLE.search(str(error)) is not None
+        return self._UNREACHABLE.search(str(error)) is not None and self._ANSWERED.search(str(error)) is None
 
 
 class _MySQL(_Dialect):
@@ -566,6 +608,9 @@ class _SQLite(_Dialect):
     def begin(self, con: sa.Connection, source: DatabaseSource) -> list[str]:
         return ["pragma query_only = 1", "begin"]
 
+    def hang_up(self, connection: Any) -> None:
+        connection.interrupt()
+
     def cursor(self, con: sa.Connection) -> Any:
         # A text that is no UTF-8 would end the reading: so it becomes one that is no JSON, and its row malformed.
         con.connection.dbapi_connection.text_factory = _text_of  # type: ignore[union-attr]
@@ -576,6 +621,13 @@ class _SQLite(_Dialect):
         column = f"w.{window.named(name)}"
         where = f"{column} < '' or {column} >= x''"
         found = window.answer(f"select typeof({column}) from {window.relation} where {where} limit 1")
+        if found is None:
+            # An index gives both at once, where a look at every text would be a scan a date.
+            first, last = (f"select {end}({column}) as text from {window.relation}" for end in ("min", "max"))
+            day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+            other = f"select 1 from ({first} union all {last}) as ends where text not glob '{day}*' limit 1"
+            is_other = window.answer(other)
+            found = "texts of another form" if is_other else None
         return found and f"received_at: the column {name} holds {found}, where texts YYYY-MM-DD… are needed"
 
     def told(self, error: BaseException | None, source: DatabaseSource) -> str:

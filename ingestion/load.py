@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from threading import Event, Semaphore
@@ -271,7 +271,8 @@ class Loader:
         if extract.database is None:
             return self._judge_files(desk, extract, progress)
         try:
-            judged: _Judged = retrying(extract.database)(self._judge_window, desk, extract, extract.database, progress)
+            call = retrying(extract.database, desk.unwanted)
+            judged: _Judged = call(self._judge_window, desk, extract, extract.database, progress)
             return judged
         except (DatabaseError, UnreadableFile) as error:
             raise ExtractError(f"{extract}: {error}") from error
@@ -299,9 +300,13 @@ class Loader:
             return documents
 
         stream = find_stream(extract.system, extract.stream)
-        with window(source, stream, extract.extract_date) as opened, desk.cursor() as con:
+        with (
+            window(source, stream, extract.extract_date) as opened,
+            closing(opened.rows()) as records,  # before the window is: what nobody wants is not read to the end
+            desk.cursor() as con,
+        ):
             expected = opened.count()
-            documents = map(noted, read_records(con, opened.name, opened.rows()))
+            documents = map(noted, read_records(con, opened.name, records))
             for _, piece in self._judge_pieces(desk, extract, ((str(extract), some) for some in documents)):
                 pieces.append(piece)
                 rows += piece.rows_read

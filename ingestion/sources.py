@@ -261,7 +261,7 @@ class _Reader:
             known = _BUCKET_OPTIONS.get(url.partition("://")[0], {})
         of_client = {}
         for option, (line, value) in options.settings("options").items():
-            if option in _SECRET_OPTIONS and VARIABLE.fullmatch(value) is None:
+            if VARIABLE.fullmatch(value) is None and (option in _SECRET_OPTIONS or "@" in value):
                 told = "a secret stands in the file; name an environment variable instead: ${NAME}"
                 self.note(line, f"{name}: {option}: {told}")
             elif known and option not in known:
@@ -354,9 +354,12 @@ class _Reader:
             told = f"{place}: expected a mapping" if place else "expected a mapping of systems"
             self.note(_line(node), told)
             return {}
-        own = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for name in sorted({name for name in own if own.count(name) > 1}):
-            self.note(_line(node), f"{place + ': ' if place else ''}{name} is given twice")
+        own: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in own:
+                    self.note(_line(key), f"{place + ': ' if place else ''}{key.value} is given twice")
+                own.add(key.value)
         self._loader.flatten_mapping(node)
         entries: dict[str, _Entry] = {}
         for key, value in node.value:
@@ -460,6 +463,8 @@ class _Options:
         if not all(isinstance(item, str) for pair in value.items() for item in pair):
             self.note(name, f"{name} must be a mapping of fields to columns")
             return {}
+        if value:
+            self._reader.entries(self._entries[name].node, f"{self._place}: {name}")  # notes what is given twice
         return dict(value)
 
     def done(self) -> None:

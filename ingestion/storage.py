@@ -17,6 +17,7 @@ import io
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -285,7 +286,7 @@ class BucketPath:
     def fetch(self, path: Path) -> None:
         """Copy the object to a file, whole or not at all. Raises OSError."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}.part")
+        draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
         try:
             with self.open() as source, draft.open("wb") as file:
                 shutil.copyfileobj(source, file, BLOCK)

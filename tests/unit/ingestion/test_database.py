@@ -8,25 +8,30 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
+from tenacity import wait_fixed
 
 from ingestion import lake, ledger, recounts
 from ingestion.__main__ import main
-from ingestion.database import DatabaseError, Interrupted, Window, window
+from ingestion.database import DatabaseError, Interrupted, Window, _PostgreSQL, resolve, retrying, window
 from ingestion.extracts import discover
 from ingestion.home import Home
 from ingestion.lake import Lake, attach_lake
 from ingestion.ledger import Load
 from ingestion.load import pending
 from ingestion.recounts import unsure
-from ingestion.sources import load_sources
+from ingestion.sources import DatabaseSource, load_sources
 from orchestration.partitions import DateRange
 from orchestration.planning import LoadRun, look, runs_in_doubt
 from tests import postgres
@@ -468,6 +473,118 @@ def test_a_server_that_stands_still_is_given_up(
             os.kill(reader, signal.SIGCONT)
 
 
+@pytest.mark.parametrize("of_password", ["hunter@2secret", "@2secret"])
+def test_a_password_that_is_taken_for_a_host_is_not_told(
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch, of_password: str
+) -> None:
+    monkeypatch.setenv("APP_URL", f"postgresql://reader:{of_password}@127.0.0.1:{database.server.port}/app")
+    database.configure(url="${APP_URL}")
+    told = "the url cannot be read as one: an @ in a password is written %40"
+    assert failure(home) == f"study/{FIRST}/events: {told}"
+    assert "2secret" not in str(ledger.failed_loads(home))
+
+
+def test_a_variable_in_an_option_may_hold_any_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_PASSWORD", "a+b&rest=c %@/")
+    url = resolve("postgresql://db.example/app?password=${APP_PASSWORD}&sslmode=require")
+    assert dict(url.query) == {"password": "a+b&rest=c %@/", "sslmode": "require"}
+
+
+def test_rows_that_a_policy_hides_are_an_error(
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were missing in silence: what was counted was what was read."""
+    database.put([event(1)], at(10))
+    database.execute(
+        "drop role if exists hidden_from",
+        "create role hidden_from login password 'reader'",
+        "grant select on study_events to hidden_from",
+        "alter table study_events enable row level security",
+    )
+    monkeypatch.setenv("APP_PASSWORD", "reader")
+    database.configure(url=database.url("hidden_from"))
+    told = 'query would be affected by row-level security policy for table "study_events"'
+    assert failure(home) == f"study/{FIRST}/events: postgresql:public.study_events: {told}"
+    database.execute("alter role hidden_from bypassrls")
+    assert outcomes(home)[f"study/{FIRST}/events"].rows_read == 1
+    database.execute("drop owned by hidden_from", "drop role hidden_from")
+
+
+def test_a_text_of_no_known_encoding_is_told_without_it(
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.server.execute("create database legacy encoding sql_ascii lc_collate 'C' lc_ctype 'C' template template0")
+    try:
+        database.server.execute(database.tables, database="legacy")
+        database.server.execute(
+            f"insert into study_events (received_at, event_type) values ('{at(10)}', E'geheim\\xff')", database="legacy"
+        )
+        database.configure(url=database.url(database="legacy"))
+        told = "invalid byte sequence for encoding …: 0xff"
+        assert failure(home) == f"study/{FIRST}/events: postgresql:public.study_events: {told}"
+    finally:
+        database.server.execute("drop database legacy with (force)")
+
+
+def test_a_server_that_says_nothing_behind_the_login_is_given_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a pool does that has no connection left: the first question waited without end, and held the night."""
+    monkeypatch.setattr("ingestion.database._PATIENCE", 0)
+    with socket.create_server(("127.0.0.1", 0)) as pool:
+
+        def log_in() -> None:
+            connection, _ = pool.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")  # you are in; ask
+                while connection.recv(4096):
+                    pass
+
+        listening = threading.Thread(target=log_in)
+        listening.start()
+        source = DatabaseSource(
+            f"postgresql://u@127.0.0.1:{pool.getsockname()[1]}/app?sslmode=disable&gssencmode=disable",
+            table="study_events",
+            received_at="received_at",
+            statement_timeout=1,
+        )
+        with (
+            pytest.raises(Interrupted, match=r"^postgresql:study_events: the server has said nothing for 1 s$"),
+            window(source, EVENTS, FIRST),
+        ):
+            pass
+        listening.join(10)
+        assert not listening.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("told", "may_pass"),
+    [
+        ("connection failed: FATAL: the database system is not yet accepting connections", True),
+        ("connection failed: SSL SYSCALL error: EOF detected", True),
+        ("connection failed: FATAL: no more connections allowed (max_client_conn)", True),
+        ('"::1", port 5432 failed: Connection refused; "127.0.0.1": FATAL: password authentication failed', False),
+        ('"::1", port 5432 failed: Connection refused; "127.0.0.1": FATAL: database "x" does not exist', False),
+    ],
+)
+def test_which_refusals_may_pass(told: str, may_pass: bool) -> None:
+    """Of an error of connecting there is only the text."""
+    assert _PostgreSQL().is_transient(psycopg.OperationalError(told)) == may_pass
+
+
+def test_nobody_waits_for_the_next_attempt_when_nobody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.database.wait_random_exponential", lambda **_: wait_fixed(60))
+    unwanted, attempts = threading.Event(), []
+
+    def attempt() -> None:
+        attempts.append(1)
+        threading.Timer(0.2, unwanted.set).start()
+        raise Interrupted("not now")
+
+    with pytest.raises(CancelledError):
+        retrying(DatabaseSource("", retries=8), unwanted)(attempt)
+    assert len(attempts) == 1
+
+
 def test_a_database_that_cannot_be_asked_is_pending_once(database: PostgreSQL, home: Home) -> None:
     """Looking for changed dates tells of it by one date that then fails to load; what was loaded stays."""
     database.put([event(1)], at(10))
@@ -641,7 +758,17 @@ def test_a_text_of_sqlite_that_is_no_utf8_costs_its_row(
     assert query("select right(event_id, 1) from lake.raw.study_events") == [("3",)]
 
 
-@pytest.mark.parametrize(("received_at", "kind"), [(1767607200, "integer"), (1767607200.5, "real"), (b"2026", "blob")])
+@pytest.mark.parametrize(
+    ("received_at", "kind"),
+    [
+        (1767607200, "integer"),
+        (1767607200.5, "real"),
+        (b"2026", "blob"),
+        ("05/01/2026 10:00", "texts of another form"),
+        ("", "texts of another form"),
+        ("yesterday", "texts of another form"),
+    ],
+)
 def test_receive_times_of_sqlite_are_texts(
     home: Home, sqlite: Callable[..., None], tmp_path: Path, received_at: object, kind: str
 ) -> None:
@@ -665,10 +792,23 @@ def test_a_file_of_sqlite_that_is_not_there_is_not_made(
     assert not (tmp_path / "nowhere.db").exists()
 
 
-def test_a_driver_that_is_not_installed_is_named(home: Home, sqlite: Callable[..., None]) -> None:
+def test_a_driver_that_nobody_knows_is_refused(home: Home, sqlite: Callable[..., None]) -> None:
+    """Its messages might tell what stands in a row."""
     sqlite([], url="postgresql+pg8000://db.example/app")
     with (
-        pytest.raises(DatabaseError, match="the driver pg8000 is not installed"),
+        pytest.raises(DatabaseError, match=r"^postgresql\+pg8000 is not read; mariadb, mysql, postgresql, sqlite are$"),
         window(load_sources(home).databases["study", "events"], EVENTS, FIRST),
     ):
         pass
+
+
+def test_a_query_of_sqlite_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.database._PATIENCE", 0)
+    sqlite3.connect(tmp_path / "app.db").close()
+    endless = "with recursive n (x) as (select 1 union all select x + 1 from n) select x from n where x < 0"
+    source = DatabaseSource(f"sqlite:///{tmp_path}/app.db", query=endless, statement_timeout=1)
+    with (
+        pytest.raises(Interrupted, match="sqlite:query:events: the server has said nothing for 1 s"),
+        window(source, EVENTS, FIRST) as opened,
+    ):
+        opened.count()

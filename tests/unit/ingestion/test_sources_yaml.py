@@ -123,7 +123,8 @@ def test_the_environment_may_name_another_file(home: Home, tmp_path: Path, monke
         ("to: 2026-01-32", "8: study.events: to must be a date as YYYY-MM-DD"),
         ("to: 2026-01-05 10:00:00", "8: study.events: to must be a date as YYYY-MM-DD"),
         ("to: [2026-01-05]", "8: study.events: to must be a date as YYYY-MM-DD"),
-        ("table: other", "3: study.events: table is given twice"),
+        ("table: other", "8: study.events: table is given twice"),
+        ("columns: {event_id: a, event_id: b}", "8: study.events: columns: event_id is given twice"),
     ],
 )
 def test_an_error_names_its_line(home: Home, line: str, expected: str) -> None:
@@ -274,6 +275,10 @@ lake:
                 '5: lake: unknown option "regoin"; is "region" meant?',
                 "6: lake: region must be a text",
             ],
+        ),
+        (
+            "lake:\n  url: s3://a\n  options:\n    endpoint: http://key:SECRET@minio:9000\n",
+            ["4: lake: endpoint: a secret stands in the file; name an environment variable instead"],
         ),
         ("lake:\n  url: az://a\n  options: {region: x}\n", ['3: lake: unknown option "region"; known are account_key']),
         ("landng: s3://a\n", ['1: no system is called "landng"; is "landing" meant?']),

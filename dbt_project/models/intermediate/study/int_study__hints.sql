@@ -1,17 +1,26 @@
+{#- So many days after a hint the answer that follows it may lie. -#}
+{%- set days_after_hint = (var('hint_success_minutes') | int + 1439) // 1440 -%}
 {{ config(
     materialized='keyed',
     meta={'keyed': {
-        'key': ['user_id', 'question_id'],
-        'follows': {'int_study__question_events': 'select user_id, question_id, event_date from changes'},
+        'key': ['user_id', 'question_id', 'event_date'],
+        'follows': {'int_study__question_events': '
+            select changes.user_id, changes.question_id, ' ~ days_after('changes.event_date', '-days.day') ~ ' as event_date
+            from changes
+            cross join (values (' ~ range(days_after_hint + 1) | join('), (') ~ ')) as days (day)
+        '},
         'date': 'event_date',
-        'dates_in': {'int_study__question_events': ['user_id', 'question_id']},
         'log': ['event_date'],
     }},
 ) }}
 
 with events as (
     select *
-    from {{ touched_rows(ref('int_study__question_events'), date='event_date') }}
+    from {{
+        touched_rows(
+            ref('int_study__question_events'), by=['user_id', 'question_id'], date='event_date', days=range(days_after_hint + 1)
+        )
+    }}
 ),
 
 followed as (
@@ -21,6 +30,12 @@ followed as (
             partition by user_id, question_id order by event_ts, event_id rows between 1 following and unbounded following
         ) as next_correct_at
     from events
+),
+
+hints as (
+    select *
+    from followed
+    where event_type = 'ai_hint_requested'
 )
 
 select
@@ -29,6 +44,5 @@ select
     question_id,
     event_date,
     coalesce(next_correct_at <= {{ minutes_after('event_ts', var('hint_success_minutes')) }}, false) as is_followed_by_correct_answer
-from followed
-where event_type = 'ai_hint_requested'
+from {{ touched_rows('hints') }}
 order by event_date

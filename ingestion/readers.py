@@ -129,7 +129,8 @@ def read_records(
             faults = dict.fromkeys(np.flatnonzero(np.asarray(_lengths(piece)) > LONGEST_ROW).tolist(), _TOO_LONG)
             numbers = np.arange(first, first + len(piece))
             first += len(piece)
-            yield _judged_lines(cursor, name, numbers, _whole_records(cursor, piece), faults)
+            # What a database or Python has spelled is JSON in the strict sense, if it is any.
+            yield _judged_lines(cursor, name, numbers, _whole_records(cursor, piece), faults, is_strict=True)
     except (pa.ArrowException, duckdb.Error) as error:
         raise UnreadableFile(in_short(str(error))) from error
     finally:
@@ -297,12 +298,15 @@ def _judged_lines(
     numbers: _Numbers,
     lines: pa.Array,
     faults: dict[int, str],
+    is_strict: bool = False,
 ) -> pa.Table:
+    """The rows of some lines; `is_strict`: none of them is JSON for the engine alone."""
+    is_lax = "false" if is_strict else canonical.suspicious_sql("text")
     cursor.register("line", pa.table({"position": np.arange(len(lines)), "text": lines}))
     odd = cursor.execute(
         f"""
         select position, text from line
-        where not json_valid(text) or not starts_with(ltrim(text, ' \t\r'), '{{') or {canonical.suspicious_sql("text")}
+        where not json_valid(text) or not starts_with(ltrim(text, ' \t\r'), '{{') or {is_lax}
         """
     ).fetchall()
     blank = []

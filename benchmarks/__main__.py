@@ -45,6 +45,9 @@ def main() -> int:
     if chosen.runs:
         sizes = replace(sizes, runs=chosen.runs)
 
+    if min(sizes.histories) < sizes.news:
+        parser.error(f"--histories: at least {sizes.news:,}, an extract date")
+
     room = (chosen.work or Path(gettempdir())).resolve()
     room.mkdir(parents=True, exist_ok=True)
     work = room / "daybook-bench" if chosen.work else Path(mkdtemp(prefix="daybook-bench-", dir=room))
@@ -68,7 +71,7 @@ def main() -> int:
     command = " ".join(["make bench", *([f'ARGS="{" ".join(sys.argv[1:])}"'] if sys.argv[1:] else [])])
     results = chosen.results or (RESULTS if sizes.have_goals else room / RESULTS.name)
     plot = results.with_name("cost_against_history.svg")
-    found = Found(kept.begun, command, kept.revision, versions(), sizes.have_goals)
+    found = Found(kept.begun.at, command, kept.begun.revision, versions(), sizes.have_goals)
 
     def write() -> None:
         """What there is, so that a bench that is cut off has a page."""

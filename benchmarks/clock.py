@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,6 @@ import psutil
 
 # To look costs 3 ms of a core: at every 50 ms it was a sixteenth of one.
 _EVERY_SECONDS = 0.2
-_RUSAGE_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 class CommandFailed(Exception):
@@ -72,9 +70,8 @@ def measure(
     own = used.ru_utime + used.ru_stime
     # The system counts in ticks of 10 ms, so that a short run can have more of them than there was time.
     others = min(1.0, max(0.0, busy - own) / (seconds * (os.cpu_count() or 1)))
-    # The system knows the peak of the largest process to the byte, also of one that ended between two looks.
-    peak = max(watch.peak, used.ru_maxrss * _RUSAGE_BYTES)
-    return Cost(seconds, own, peak, watch.spilled, others)
+    # Not `used.ru_maxrss`: a new process begins with the peak of the one that started it.
+    return Cost(seconds, own, watch.peak, watch.spilled, others)
 
 
 def median(costs: Sequence[Cost]) -> Cost:

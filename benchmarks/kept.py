@@ -11,6 +11,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +32,17 @@ class OtherMeasurements(Exception):
     """What is kept was measured with other sizes, or of other code or libraries; the message says where it lies."""
 
 
+@dataclass(frozen=True)
+class Begun:
+    """Of what a bench is, when it began, and on which revision."""
+
+    sizes: Sizes
+    code: tuple[str, str]
+    versions: tuple[str, ...]
+    at: dt.datetime
+    revision: str
+
+
 class Kept:
     """The measurements of one bench, each a file of a folder."""
 
@@ -38,11 +50,17 @@ class Kept:
         """Make the folder, or go on with what is kept in it. Raises OtherMeasurements."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        this = (sizes, code_version(), hash_files(sorted(_code())), versions())
+        code = code_version(), hash_files(sorted(_code()))
         # The revision as it was then: the page that a run writes makes it another one.
-        kept, self.begun, self.revision = self.once("bench", lambda: (this, dt.datetime.now(dt.UTC), _revision()))
-        if kept != this:
+        begun = self.once("bench", lambda: Begun(sizes, code, versions(), dt.datetime.now(dt.UTC), _revision()))
+        # What was not installed then was not measured, and may be now.
+        if (
+            not isinstance(begun, Begun)
+            or (begun.sizes, begun.code) != (sizes, code)
+            or not {*begun.versions} <= {*versions()}
+        ):
             raise OtherMeasurements(f"{folder} holds measurements of other sizes, code or libraries; remove it first")
+        self.begun = begun
 
     def once(self, name: str, measured: Callable[[], Measured]) -> Measured:
         """What was measured under a name; measured now, if it was not yet."""

@@ -48,7 +48,10 @@ class Sizes:
     @property
     def dates(self) -> int:
         """Extract dates of the nights; at the end some more, for nights of a bench that was cut off."""
-        return max(self.histories) // self.news + 2 * self.nights_of_a_point
+        delivered = 0
+        for history in self.histories:
+            delivered = max(delivered, history // self.news) + self.nights_of_a_point
+        return delivered + self.nights_of_a_point
 
     @property
     def events(self) -> int:

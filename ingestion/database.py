@@ -93,7 +93,7 @@ def resolve(template: str) -> sa.URL:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
         raise DatabaseError("the url cannot be read as one") from None
-    if "@" in (url.host or ""):  # what stands before it is a part of the password
+    if text.count("@") > 1:  # a part of the password would be taken for the host, the database or an option, and told
         raise DatabaseError("the url cannot be read as one: an @ in a password is written %40")
     driver = _DRIVERS.get(url.drivername, url.drivername)
     if driver not in _DRIVERS.values():  # of another one nobody knows what its messages tell

@@ -223,6 +223,7 @@ class _Reader:
     def __init__(self, name: str) -> None:
         self._name = name
         self._errors: list[tuple[int, str]] = []
+        self._checked: list[yaml.Node] = []
 
     def read(self, text: str) -> Sources:
         loader = yaml.SafeLoader(text)
@@ -355,11 +356,13 @@ class _Reader:
             self.note(_line(node), told)
             return {}
         own: set[str] = set()
-        for key, _ in node.value:
+        # Once: by then what a merge key brought along stands among its own members.
+        for key, _ in node.value if node not in self._checked else ():
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in own:
                     self.note(_line(key), f"{place + ': ' if place else ''}{key.value} is given twice")
                 own.add(key.value)
+        self._checked.append(node)
         self._loader.flatten_mapping(node)
         entries: dict[str, _Entry] = {}
         for key, value in node.value:
@@ -459,12 +462,13 @@ class _Options:
         return found
 
     def texts_by_name(self, name: str) -> dict[str, str]:
+        entry = self._entries.get(name)
+        if entry is not None and isinstance(entry.node, yaml.MappingNode):
+            self._reader.entries(entry.node, f"{self._place}: {name}")  # notes what is given twice
         value = self._get(name, dict, "a mapping of fields to columns") or {}
         if not all(isinstance(item, str) for pair in value.items() for item in pair):
             self.note(name, f"{name} must be a mapping of fields to columns")
             return {}
-        if value:
-            self._reader.entries(self._entries[name].node, f"{self._place}: {name}")  # notes what is given twice
         return dict(value)
 
     def done(self) -> None:

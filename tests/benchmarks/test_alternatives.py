@@ -72,7 +72,7 @@ CORNERS: tuple[tuple[str | None, int, str, str, dict[str, Any]], ...] = (
 def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A week of some learners, with late events and copies, and one more learner for the corners of the rules."""
     landing = tmp_path_factory.mktemp("alternatives") / "landing"
-    days = write(landing, events_a_day=400, days=7, suffix="ndjson", seed=4).dates
+    days = [*write(landing, events_a_day=400, days=7, suffix="ndjson", seed=4).events_of]
     documents = [
         {
             "event_id": f"00000000-0000-4000-9000-{number:012d}",

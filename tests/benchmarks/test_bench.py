@@ -102,6 +102,11 @@ def test_a_command_is_measured_with_all_that_it_starts(tmp_path: Path) -> None:
     assert 200e6 < cost.peak_bytes < 600e6
 
 
+def test_the_memory_of_whoever_measures_is_not_that_of_a_command(tmp_path: Path) -> None:
+    held = bytearray(os.urandom(1)) * 600_000_000
+    assert len(held) and measure(["sleep", "0.5"], tmp_path / "log").peak_bytes < 100e6
+
+
 def test_what_others_take_meanwhile_is_told(tmp_path: Path) -> None:
     """A command that sleeps for two seconds, while another process takes all that it can of a core."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:

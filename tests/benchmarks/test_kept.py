@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ pytest.importorskip("psutil", reason="the benchmark's own libraries are not inst
 from benchmarks import measurements
 from benchmarks.clock import Cost
 from benchmarks.homes import Night
-from benchmarks.kept import Kept, OtherMeasurements
+from benchmarks.kept import Kept, OtherMeasurements, versions
 from benchmarks.measurements import SMOKE, Sizes
 from ingestion.home import Home
 
@@ -41,7 +42,17 @@ def test_other_sizes_and_other_code_are_not_mixed(tmp_path: Path, monkeypatch: p
     Kept(tmp_path, SMOKE)
     with pytest.raises(OtherMeasurements, match="other sizes, code or libraries; remove it"):
         Kept(tmp_path, replace(SMOKE, news=SMOKE.news + 1))
-    monkeypatch.setattr("benchmarks.kept.code_version", lambda: "another")
+    with monkeypatch.context() as changed:
+        changed.setattr("benchmarks.kept.code_version", lambda: "another")
+        with pytest.raises(OtherMeasurements):
+            Kept(tmp_path, SMOKE)
+    there = versions()
+    monkeypatch.setattr("benchmarks.kept.versions", lambda: (*there, "one that was not installed 1.0"))
+    Kept(tmp_path, SMOKE)
+    monkeypatch.setattr("benchmarks.kept.versions", lambda: (*there[:-1], "another version"))
+    with pytest.raises(OtherMeasurements):
+        Kept(tmp_path, SMOKE)
+    (tmp_path / "bench.pickle").write_bytes(pickle.dumps(("as it was written", "before")))
     with pytest.raises(OtherMeasurements):
         Kept(tmp_path, SMOKE)
 

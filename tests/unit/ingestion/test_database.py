@@ -473,7 +473,7 @@ def test_a_server_that_stands_still_is_given_up(
             os.kill(reader, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("of_password", ["hunter@2secret", "@2secret"])
+@pytest.mark.parametrize("of_password", ["hunter@2secret", "@2secret", "hunter@2/2secret", "hunter@2?2secret"])
 def test_a_password_that_is_taken_for_a_host_is_not_told(
     database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch, of_password: str
 ) -> None:

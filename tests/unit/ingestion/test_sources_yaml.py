@@ -144,6 +144,24 @@ def test_what_is_missing_is_told_at_the_stream(home: Home, lacking: str, expecte
     assert f"sources.yaml:2: {expected}" in option(home, "retries: 1", lacking)
 
 
+def test_a_merge_key_is_no_second_time(home: Home) -> None:
+    """Of an alias neither, whose mapping was read before."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.sources.write_text(
+        "study:\n"
+        "  events: &one\n"
+        "    <<: {kind: database, url: sqlite:////app.db, table: t, received_at: at, from: 2026-01-05}\n"
+        "    table: other\n"
+        "    columns: {<<: {event_id: a}, event_id: b}\n"
+        "textbook:\n"
+        "  events: *one\n"
+    )
+    found = load_sources(home).databases
+    assert {source.table for source in found.values()} == {"other"}
+    assert found["study", "events"].columns == (("event_id", "b"),)
+    assert len(found) == 2
+
+
 def test_without_a_receive_time_there_is_no_first_date(home: Home) -> None:
     assert option(home, "to: 2026-01-06", "received_at") == [
         "sources.yaml:2: study.events: received_at is missing: the column with the time at which a row was received",

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from benchmarks import events
 from benchmarks.baseline import SNAPSHOTS
 from benchmarks.clock import CommandFailed, Cost, measure
@@ -82,6 +84,9 @@ SMOKE = Sizes(
     warm_ups=0,
     memory={4_000: "200MB"},
 )
+
+# With a limit models are built one at a time: of 100 million events two at once spilled more than 33 GB.
+_WHILE_HISTORY_LOADS = f"{psutil.virtual_memory().total * 2 // 3 // 10**9}GB"
 
 _THREE = "+study_sessions +daily_user_stats +topic_mastery"
 
@@ -224,7 +229,7 @@ def nights(work: Path, sizes: Sizes, tell: Tell, once: Once) -> Iterator[AtHisto
         if missing + sizes.nights_of_a_point > len(waiting):
             raise NoExtractsLeft(f"{pool}: a bench that is cut off so often has to begin anew; remove {work}")
         taken(missing)
-        loaded = nightly(home)
+        loaded = nightly(home, {"DAYBOOK_MEMORY": _WHILE_HISTORY_LOADS})
         tell(f"history of {size:,} events: loaded in {loaded.cost.seconds:.0f} s")
         limit = sizes.memory.get(size)
         in_little = None

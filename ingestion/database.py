@@ -32,16 +32,10 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from ingestion.contract import FieldType, Stream
 from ingestion.privacy import in_short
 from ingestion.readers import HOLDS_JSON, LONGEST_ROW
-from ingestion.sources import VARIABLE, DatabaseSource
+from ingestion.sources import BEGINNINGS, DRIVERS, VARIABLE, DatabaseSource
 
-# SQLAlchemy would take the name of a database alone for another driver than the one that is installed.
-_DRIVERS = {
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mariadb+pymysql",
-    "sqlite": "sqlite",
-}
+# A user and the colon behind it: an @ may be in the name.
+_USER = re.compile(r"^[^:/]+://[^:/]*:")
 
 # The rows that are fetched at a time: as many as come to so many bytes, if they are like those before them.
 _FIRST_ROWS, _MOST_ROWS = 50, 1_000
@@ -93,11 +87,12 @@ def resolve(template: str) -> sa.URL:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
         raise DatabaseError("the url cannot be read as one") from None
-    if text.count("@") > 1:  # a part of the password would be taken for the host, the database or an option, and told
+    driver = DRIVERS.get(url.drivername, url.drivername)
+    if driver not in DRIVERS.values():
+        raise DatabaseError(f"the url must begin with {BEGINNINGS}")
+    # A part of the password would be taken for the host, the database or an option, and told.
+    if driver != "sqlite" and _USER.sub("", text).count("@") > 1:
         raise DatabaseError("the url cannot be read as one: an @ in a password is written %40")
-    driver = _DRIVERS.get(url.drivername, url.drivername)
-    if driver not in _DRIVERS.values():  # of another one nobody knows what its messages tell
-        raise DatabaseError(f"{url.drivername} is not read; {', '.join(sorted({*_DRIVERS} - {'postgres'}))} are")
     return url.set(drivername=driver)
 
 

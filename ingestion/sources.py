@@ -26,8 +26,17 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PASSWORD = re.compile(r"^[^:/?#]+://[^:/]*:(?P<password>[^@]*)@")  # as SQLAlchemy has it: an @ may be in a user's name
 # Not libpq's `passfile`, which names a file.
 _PASSWORD_OPTION = re.compile(r"[?&](?!passfile=)[^=&]*pass[^=&]*=(?P<password>[^&]*)", re.IGNORECASE)
-_SCHEME = re.compile(r"^([a-z]+)(?:\+[a-z0-9]+)?://")
-_BACKENDS = ("postgresql", "postgres", "mysql", "mariadb", "sqlite")
+_SCHEME = re.compile(r"^([a-z]+(?:\+[a-z0-9]+)?)://")
+# The driver of each database: SQLAlchemy would take another one than is installed. Of no other is it known what its
+# messages tell of a row.
+DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "sqlite": "sqlite",
+}
+BEGINNINGS = ", ".join(f"{name}://" for name in DRIVERS if name != "postgres")
 
 ALLOW_HTTP = "allow_http"
 # What can be said of a bucket beside its URL, and what the clients call it, by scheme; the rest is theirs to find in
@@ -487,8 +496,8 @@ def faults_of_url(url: str) -> list[str]:
     if _has_literal_password(url):
         faults.append("a password stands in the url; name an environment variable instead: ${NAME}")
     scheme = _SCHEME.match(VARIABLE.sub("", url))
-    if VARIABLE.fullmatch(url) is None and (scheme is None or scheme[1] not in _BACKENDS):
-        faults.append(f"the url must begin with {', '.join(f'{name}://' for name in _BACKENDS if name != 'postgres')}")
+    if VARIABLE.fullmatch(url) is None and (scheme is None or scheme[1] not in {*DRIVERS, *DRIVERS.values()}):
+        faults.append(f"the url must begin with {BEGINNINGS}")
     if "${" in VARIABLE.sub("", url):
         faults.append("a variable in the url is written ${NAME}")
     return faults

@@ -117,6 +117,41 @@ def test_attempts_at_funnels(tmp_path: Path) -> None:
     assert_any_order_is_right(warehouse, extracts, chance, ["funnel_attempts", "funnel_daily"], funnels)
 
 
+def test_answers_that_follow_hints(tmp_path: Path) -> None:
+    """Within an hour, which may end after midnight, as the reference has it; and within 25, as a rebuild has it."""
+    chance = random.Random(2)
+    extracts: Extracts = {day: [] for day in DAYS}
+    for number in range(160):
+        happened = chance.randrange(10)
+        event_type = chance.choice(["ai_hint_requested", "question_submit"])
+        question = {**TOPIC, **SESSION, "question_id": f"50000000-0000-4000-8000-00000000000{chance.randrange(2)}"}
+        payload = {"is_correct": chance.random() < 0.4} if event_type == "question_submit" else {}
+        who = {"user_id": chance.choice(LEARNERS), **question, "properties": payload}
+        minutes = chance.choice([0, 1439, chance.randrange(30), chance.randrange(1380, 1440), chance.randrange(1440)])
+        extracts[late(chance, happened)].append(study_event(DAYS[happened], number, event_type, minutes, **who))
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
+    assert_any_order_is_right(warehouse, extracts, chance, ["ai_coach_daily_stats"])
+
+    longer = Warehouse(tmp_path / "longer", target=tmp_path / "target_longer")
+    build = ("build", "--select", "+int_study__hints", "--resource-type", "seed", "model")
+    variables = ("--vars", json.dumps({"hint_success_minutes": 1500, "fewest_rows_built_in_full": 1000}))
+    hints = "select * from warehouse.intermediate.int_study__hints order by event_id"
+    followed = set()
+    for number, day in enumerate([DAYS[-1], *chance.sample(DAYS[:-1], 9)]):
+        put(longer, "study", day, "events", extracts[day])
+        longer.load()
+        longer.dbt(*build, *variables)
+        if number in (2, 5, 9):
+            by_nights = longer.query_warehouse(hints)
+            rebuilt = Warehouse(tmp_path / f"rebuilt_{number}", target=longer.target, lake_of=longer)
+            rebuilt.dbt(*build, *variables)
+            assert by_nights == rebuilt.query_warehouse(hints)
+            followed |= {row["is_followed_by_correct_answer"] for row in by_nights}
+    assert followed == {True, False}
+    [last] = longer.query_warehouse("select max(batch) as batch from warehouse.keyed.builds where model = 'int_study__hints'")
+    assert last["batch"] > 5, "it was built in full"
+
+
 def test_an_attempt_that_none_follows_any_more_is_open_again(tmp_path: Path) -> None:
     """As of half an hour after its opening, with an hour to go; the one that followed was days later."""
     warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")

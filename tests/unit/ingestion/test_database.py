@@ -484,6 +484,21 @@ def test_a_password_that_is_taken_for_a_host_is_not_told(
     assert "2secret" not in str(ledger.failed_loads(home))
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://me@server:secret@db.example/app", "postgresql://me@db.example:5432/app", "sqlite:////srv/a@b@c.db"],
+)
+def test_an_at_that_is_no_part_of_a_password_may_stand(url: str) -> None:
+    assert resolve(url).database in ("app", "/srv/a@b@c.db")
+
+
+def test_a_driver_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its messages might tell what stands in a row."""
+    monkeypatch.setenv("APP_URL", "postgresql+pg8000://db.example/app")
+    with pytest.raises(DatabaseError, match=r"^the url must begin with postgresql://, mysql://"):
+        resolve("${APP_URL}")
+
+
 def test_a_variable_in_an_option_may_hold_any_character(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_PASSWORD", "a+b&rest=c %@/")
     url = resolve("postgresql://db.example/app?password=${APP_PASSWORD}&sslmode=require")
@@ -790,16 +805,6 @@ def test_a_file_of_sqlite_that_is_not_there_is_not_made(
     sqlite([], url=f"sqlite:///{tmp_path}/nowhere.db")
     assert "unable to open database file" in failure(home)
     assert not (tmp_path / "nowhere.db").exists()
-
-
-def test_a_driver_that_nobody_knows_is_refused(home: Home, sqlite: Callable[..., None]) -> None:
-    """Its messages might tell what stands in a row."""
-    sqlite([], url="postgresql+pg8000://db.example/app")
-    with (
-        pytest.raises(DatabaseError, match=r"^postgresql\+pg8000 is not read; mariadb, mysql, postgresql, sqlite are$"),
-        window(load_sources(home).databases["study", "events"], EVENTS, FIRST),
-    ):
-        pass
 
 
 def test_a_query_of_sqlite_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -344,3 +344,19 @@ def test_a_reading_that_is_given_up_leaves_the_rest_at_the_server(
     gc.collect()
     assert time.monotonic() - started < 20
     assert complaints == []
+
+
+def test_a_load_that_fails_in_mid_read_leaves_the_rest_at_the_server(
+    database: MariaDB, home: Home, complaints: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(con: object, name: str, records: Iterator[Any]) -> Iterator[Any]:
+        yield next(records)
+        raise KeyError("no room")
+
+    monkeypatch.setattr("ingestion.load.read_records", broken)
+    database.configure(table=..., query="select e.*, sleep(e.id > 1000) as n from study_events e")
+    database.many(1100)
+    started = time.monotonic()
+    assert "KeyError" in failure(home)
+    assert time.monotonic() - started < 20
+    assert complaints == []

@@ -178,6 +178,7 @@ def test_without_a_receive_time_there_is_no_first_date(home: Home) -> None:
         ("postgresql://db/app?password=geheim", "a password stands in the url; name an environment variable"),
         ("postgresql://db/app?sslPassword=geheim", "a password stands in the url; name an environment variable"),
         ("oracle://db/app", "the url must begin with postgresql://, mysql://, mariadb://, sqlite://"),
+        ("postgresql+pg8000://db/app", "the url must begin with postgresql://, mysql://, mariadb://, sqlite://"),
         ("postgresql://daybook:${1X}@db/app", "a variable in the url is written ${NAME}"),
     ],
 )

@@ -1,5 +1,5 @@
 {#- So many days after a hint the answer that follows it may lie. -#}
-{%- set days_after_hint = (var('hint_success_minutes') | int + 1439) // 1440 -%}
+{%- set days_after_hint = (var('hint_success_minutes') | float / 1440) | round(0, 'ceil') | int -%}
 {{ config(
     materialized='keyed',
     meta={'keyed': {

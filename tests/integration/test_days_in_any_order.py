@@ -132,6 +132,15 @@ def test_answers_that_follow_hints(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
     assert_any_order_is_right(warehouse, extracts, chance, ["ai_coach_daily_stats"])
 
+    # A minute before midnight, and answered two midnights later.
+    extracts = {day: [] for day in DAYS}
+    for number in range(8):
+        question = {**TOPIC, **SESSION, "question_id": f"50000000-0000-4000-8000-00000000000{number}"}
+        hint = study_event(DAYS[number], 2 * number, "ai_hint_requested", 1439, **question)
+        right = {**question, "properties": {"is_correct": True}}
+        answer = study_event(DAYS[number + 2], 2 * number + 1, "question_submit", number % 2 * 120, **right)
+        extracts[late(chance, number)].append(hint)
+        extracts[late(chance, number + 2)].append(answer)
     longer = Warehouse(tmp_path / "longer", target=tmp_path / "target_longer")
     build = ("build", "--select", "+int_study__hints", "--resource-type", "seed", "model")
     variables = ("--vars", json.dumps({"hint_success_minutes": 1500, "fewest_rows_built_in_full": 1000}))
@@ -148,7 +157,9 @@ def test_answers_that_follow_hints(tmp_path: Path) -> None:
             assert by_nights == rebuilt.query_warehouse(hints)
             followed |= {row["is_followed_by_correct_answer"] for row in by_nights}
     assert followed == {True, False}
-    [last] = longer.query_warehouse("select max(batch) as batch from warehouse.keyed.builds where model = 'int_study__hints'")
+    [last] = longer.query_warehouse(
+        "select max(batch) as batch from warehouse.keyed.builds where model = 'int_study__hints'"
+    )
     assert last["batch"] > 5, "it was built in full"
 
 

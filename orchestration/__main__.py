@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from ingestion.home import Home
 from ingestion.storage import StorageError
+from orchestration.garbage import collect_rarely
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,6 +76,7 @@ def _run(home: Home, given: argparse.Namespace) -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # what is printed may go to head, or to less
         return show_trace(home, given.number, dict(given.key), as_csv=given.csv)
 
+    collect_rarely()
     from orchestration import nightly as night  # Dagster takes seconds to import: not for a wrong argument
 
     try:

@@ -23,7 +23,7 @@ from ingestion.sql import file_name, identifier, quoted
 from mastery.store import Store
 from orchestration import spark
 from orchestration.databases import Row, rows_of, warehouse_connection
-from orchestration.manifest import marts_of
+from orchestration.manifest import marts_of, start_from_what_is_parsed
 from orchestration.spark_connection import Settings, SparkUnavailable, why_unavailable
 
 Node = Mapping[str, Any]  # of dbt's manifest
@@ -52,9 +52,10 @@ class DuckDB:
         """Nothing can be missing: it comes with the default install."""
 
     def prepare(self, home: Home) -> None:
-        """Before a dbt run: the lake has a model of topic mastery."""
+        """Before a dbt run: the lake has a model of topic mastery, and dbt what is parsed already."""
         home.work.mkdir(parents=True, exist_ok=True)
         Store(home).install_shipped()
+        start_from_what_is_parsed(self.artifacts(home))
 
     def collect(self, home: Home, manifest: Mapping[str, Any]) -> None:
         """Behind a dbt run: the marts are where they have to be."""

@@ -38,13 +38,13 @@ class DeltaWarehouse:
         self._target = target
         self.statements: list[str] = []  # what the last run sent
 
-    def build(self, full: bool = False, kill: Callable[[str], bool] = lambda _: False) -> bool:
-        """Bring the models up to date with the lake; whether dbt could. Behind a statement to kill at, none is sent."""
+    def build(self, *select: str, kill: Callable[[str], bool] = lambda _: False) -> bool:
+        """Bring models up to date with the lake; whether dbt could. Behind a statement to kill at, none is sent."""
         self._show_lake()
         arguments = ["--quiet", "build", "--resource-type", "seed", "model"]
         arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         arguments += ["--target-path", str(self._target), "--log-path", str(self._target)]
-        arguments += ["--full-refresh"] if full else []
+        arguments += ["--select", *select] if select else []
         with self._listening(kill), patch.dict(os.environ, DAYBOOK_ENGINE="spark", DAYBOOK_HOME=str(self._home.root)):
             return dbtRunner().invoke(arguments).success
 

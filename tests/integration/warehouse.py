@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import shutil
 from dataclasses import asdict
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -24,18 +23,18 @@ from ingestion.load import load_extract, pending
 from mastery.model import DIFFICULTIES, Figures
 from mastery.model import Model as FittedModel
 from mastery.store import Store
-from orchestration.dbt_command import drop_unheard_messages
+from orchestration.dbt_command import drop_unheard_messages, share_what_is_parsed
+from orchestration.garbage import collect_rarely
+from orchestration.manifest import PROJECT_DIR as PROJECT
+from orchestration.manifest import prepare, start_from_what_is_parsed
 from tests.reference import Model
 
-PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Rows = list[dict[str, Any]]
 
+collect_rarely()
 drop_unheard_messages()
-
-# Shared by all warehouses of this process.
-_SHARED = Path(mkdtemp(prefix="daybook-tests-"))
-atexit.register(shutil.rmtree, _SHARED, ignore_errors=True)
-_PARSED = "partial_parse.msgpack"
+share_what_is_parsed()
+_prepare = cache(prepare)
 
 # What describes the loading and building is no function of the lake's rows.
 _ABOUT_LOADING = {"mart_catalog": {"bytes", "built_at"}}
@@ -104,13 +103,11 @@ class Warehouse:
 
     def dbt(self, *arguments: str) -> dict[str, str]:
         """Run dbt here; fails with what dbt printed. Gives the status of each node by its name."""
-        # Always the same path: dbt would parse the whole project again where the profile names another one.
-        current = _SHARED / "current"
-        current.unlink(missing_ok=True)
-        self._start_from_what_was_parsed()
+        if self.project == PROJECT:
+            _prepare()
+            start_from_what_is_parsed(self.target)
         Store(self.home).install_shipped()
-        current.symlink_to(self.home.root)
-        os.environ["DAYBOOK_HOME"] = str(current)
+        os.environ["DAYBOOK_HOME"] = str(self.home.root)
         paths = [
             "--project-dir",
             str(self.project),
@@ -126,21 +123,12 @@ class Warehouse:
             result = dbtRunner().invoke(["--quiet", "--log-level-file", "none", *arguments, *paths])
         finally:
             DuckDBConnectionManager.close_all_connections()
-        if self.project == PROJECT and "--vars" not in arguments and not (_SHARED / _PARSED).exists():
-            shutil.copy(self.target / _PARSED, _SHARED / _PARSED)
         assert result.success, result.exception or [
             f"{done.node.name}: {done.message}"
             for done in result.result
             if done.status not in ("success", "pass", "warn")
         ]
         return {done.node.name: str(done.status) for done in result.result if hasattr(done, "node")}
-
-    def _start_from_what_was_parsed(self) -> None:
-        """Give a new target folder what dbt has parsed for another one in this process: that takes it ten seconds."""
-        parsed = self.target / _PARSED
-        if self.project == PROJECT and not parsed.exists() and (_SHARED / _PARSED).exists():
-            self.target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(_SHARED / _PARSED, parsed)
 
     def build(self, full: bool = False, as_of: datetime | None = None) -> None:
         """Bring the models up to date, or build them all from the lake; as of an instant of one's own, if given."""

@@ -1,8 +1,10 @@
-"""What Spark hands over becomes the file of the marts."""
+"""What an engine needs before a dbt run, and what it leaves: what Spark hands over becomes the file of the marts."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import duckdb
 import pytest
 
 from ingestion.home import Home
-from orchestration.engines import Spark
+from orchestration.engines import DuckDB, Spark
+from orchestration.manifest import PROJECT_DIR, prepare
+from orchestration.resources import dbt_executable
 from orchestration.spark import findings_of, mart_folder
 
 HANDED_OVER = "select 1 as id union all select 2"
@@ -100,3 +104,22 @@ def test_nothing_of_it_is_left_when_the_models_are_dropped(home: Home) -> None:
         Spark().collect(home, manifest("visits"))
     home.drop_models()
     assert [path for path in home.work.iterdir() if path != home.writer_lock] == []
+
+
+def test_what_the_definitions_have_parsed_is_parsed_for_every_home(tmp_path: Path) -> None:
+    """Else dbt parses all again where its folder is empty, and where the database is another file."""
+    prepare()
+    home = Home(tmp_path / "home")
+    DuckDB().prepare(home)
+    command = [dbt_executable(), "--log-level-file", "none", "parse"]
+    command += ["--target-path", str(DuckDB().artifacts(home))]
+    done = subprocess.run(
+        command,
+        cwd=PROJECT_DIR,
+        env={**os.environ, "DAYBOOK_HOME": str(home.root), "DAYBOOK_ENGINE": "duckdb"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Running with dbt" in done.stdout
+    assert "partial parsing" not in done.stdout  # of which it tells only that it could not

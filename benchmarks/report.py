@@ -73,7 +73,7 @@ def page(found: Found, wanted: Mapping[str, int], now: dt.datetime, plot: str) -
     if nights:
         sections.append(_memory(first, nights, goal))
     if missing:
-        sections.insert(1, iter([f"**Not whole**: the run ended before it had measured {', '.join(missing)}."]))
+        sections.insert(1, iter([f"**Not whole**: not measured yet, or not to be had here: {', '.join(missing)}."]))
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
@@ -104,9 +104,10 @@ def _head(found: Found, now: dt.datetime) -> Iterator[str]:
     yield "# Results"
     yield ""
     yield f"Written by `{found.command}` on {now:%Y-%m-%d}{since}; every number was measured by it. Seconds are the"
-    yield "clock's, from the start of a process to its end, the median of the runs behind one to warm up, where nothing"
-    yield "else is said; memory is the resident memory of all its processes together, the most of the runs."
+    yield "clock's, from the start of a process to its end, the median of the runs that count, behind one to warm up,"
+    yield "where nothing else is said; memory is the resident memory of its processes together, the most of all runs."
     yield ""
+    yield f"- Runs that count: {max(map(len, _repeated(found)), default=0)}"
     yield f"- Machine: {os.cpu_count()} cores ({_processor()}), {psutil.virtual_memory().total / GIB:.0f} GiB of memory"
     yield f"- {', '.join([*([f'Daybook `{found.revision}`'] if found.revision else []), *found.versions])}"
     others = max((cost.others for cost in _costs(found)), default=0.0)
@@ -114,6 +115,14 @@ def _head(found: Found, now: dt.datetime) -> Iterator[str]:
         "" if others <= _MOST_OTHERS else f": more than {_MOST_OTHERS:.0%}, so **what was measured was disturbed**"
     )
     yield f"- Other processes took at most {others:.0%} of the cores during a run{disturbed}"
+
+
+def _repeated(found: Found) -> Iterator[Sequence[Night | Cost]]:
+    """What was measured several times."""
+    yield from (at.nights for at in found.nights)
+    if found.first:
+        yield found.first.nights
+    yield from (beside.costs for beside in found.besides)
 
 
 def _costs(found: Found) -> Iterator[Cost]:
@@ -146,7 +155,7 @@ def _first_load(first: FirstLoad, goal: Goal) -> Iterator[str]:
     yield ""
     yield goal.told(ours.seconds / by_hand.seconds, 1.5, "times the script's time")
     yield ""
-    yield from _phases(first.nights)
+    yield from _phases({"seconds": first.nights})
 
 
 def _nights(first: FirstLoad | None, nights: Sequence[AtHistory], plot: str, goal: Goal) -> Iterator[str]:
@@ -176,22 +185,21 @@ def _nights(first: FirstLoad | None, nights: Sequence[AtHistory], plot: str, goa
         factor = nights[-1].history / nights[0].history
         yield goal.told(largest / smallest, 1.15, f"times the time of a night on a history of one part in {factor:.1f}")
         yield ""
-    if first:
-        by_hand, fixed = median(nights[0].baseline).seconds, _of_nights(first.without_news).seconds
-        allowed = 1.5 * by_hand + fixed
-        of = (
-            f"times what is allowed on {nights[0].history:,}: {smallest:.1f} s, and 1.5 × {by_hand:.1f} + {fixed:.1f} s"
-        )
-        yield goal.told(smallest / allowed, 1.0, of)
+    for at in nights if first else ():
+        seconds, by_hand = _of_nights(at.nights).seconds, median(at.baseline).seconds
+        fixed = _of_nights(first.without_news).seconds if first else 0.0
+        of = f"times what is allowed on {at.history:,}: {seconds:.1f} s, and 1.5 × {by_hand:.1f} + {fixed:.1f} s"
+        yield goal.told(seconds / (1.5 * by_hand + fixed), 1.0, of)
         yield ""
-    yield from _phases(nights[-1].nights, f", on {nights[-1].history:,}")
+    yield from _phases({f"on {at.history:,}": at.nights for at in nights})
 
 
 def _fixed_cost(first: FirstLoad, goal: Goal) -> Iterator[str]:
     cost, imports = _of_nights(first.without_news), median(first.imports)
     yield "## The fixed cost"
     yield ""
-    yield f"A night without news, which builds nothing: {cost.seconds:.1f} s, {cost.cpu_seconds:.1f} s of all cores,"
+    yield "In the home of the first load, a night without news, which builds nothing:"
+    yield f"{cost.seconds:.1f} s, {cost.cpu_seconds:.1f} s of all cores,"
     yield f"{_gib(cost.peak_bytes)} at its peak. Python and its imports take {imports.seconds:.1f} s of it, a look at"
     yield "landing, lake and what was built the rest: nothing is parsed, built, checked or published."
     yield ""
@@ -205,7 +213,9 @@ def _beside(besides: Sequence[Beside], goal: Goal) -> Iterator[str]:
     yield f"The same {besides[0].events:,} study events (NDJSON), and of the marts `study_sessions`, `daily_user_stats`"
     yield "and `topic_mastery`, by [pandas](alternatives/pandas_marts.py) and [Spark](alternatives/spark_marts.py). Of"
     yield "[dlt](alternatives/dlt_load.py) the load into DuckDB alone: Daybook's models read what its own load adds to"
-    yield "each row (a verdict, an identity, a hash of its content), so that they cannot be run behind another one."
+    yield "each row (a verdict, an identity, a hash of its content), so that they cannot run behind another one. As it"
+    yield "comes dlt makes columns and tables of what is in `properties`; else that is one column of JSON, as it is"
+    yield "in Daybook. Daybook's marts are built without their tests, and not published; Spark has 4 GB of memory."
     yield ""
     yield from _table(
         ("", "seconds", "seconds of all cores", "peak memory"),
@@ -230,8 +240,8 @@ def _questions(answers: Sequence[Answer], goal: Goal) -> Iterator[str]:
     yield "## Questions"
     yield ""
     yield f"What analysts ask, of the published marts of {answers[0].events:,} events, and of the raw events"
-    yield "themselves, typed, each once, in DuckDB too: milliseconds, at the 95th percentile of 20 runs on the marts,"
-    yield "and the median of 3 on the raw events."
+    yield "themselves, typed, each once, in DuckDB too: milliseconds on an open connection, the first time left out, at"
+    yield "the 95th percentile of 20 runs on the marts, and the median of 3 on the raw events."
     yield ""
     yield from _table(
         ("question", "marts", "raw events"),
@@ -244,10 +254,13 @@ def _questions(answers: Sequence[Answer], goal: Goal) -> Iterator[str]:
 def _memory(first: FirstLoad | None, nights: Sequence[AtHistory], goal: Goal) -> Iterator[str]:
     yield "## Memory"
     yield ""
-    yield "With `DAYBOOK_MEMORY`, DuckDB's limit, set so low that it spills to the disk, or nearly; one run of each."
+    yield "With `DAYBOOK_MEMORY`, DuckDB's limit, set so low that it spills to the disk, or nearly. One run of each,"
+    yield "the first: of a night, on a history that is shorter than the one above by that night and the one to warm up."
     yield ""
     tried = [(f"first load of {first.extracts.events:,}", first.in_little_memory, 4)] if first else []
-    tried += [(f"a night on {at.history:,}", at.in_little_memory, 4 if at.size <= 10_000_000 else 8) for at in nights]
+    tried += [
+        (f"a night before {at.history:,}", at.in_little_memory, 4 if at.size <= 10_000_000 else 8) for at in nights
+    ]
     rows = []
     for name, within, most in tried:
         if within:
@@ -261,12 +274,19 @@ def _memory(first: FirstLoad | None, nights: Sequence[AtHistory], goal: Goal) ->
     yield from _table(("", "DuckDB's limit", "seconds", "peak memory", "spilled", "goal"), rows)
 
 
-def _phases(nights: Sequence[Night], where: str = "") -> Iterator[str]:
-    """Where the time of the median night went."""
-    night = sorted(nights, key=lambda night: night.cost.seconds)[len(nights) // 2]
-    yield f"Where the time of one of them went{where}:"
+def _phases(nights: Mapping[str, Sequence[Night]]) -> Iterator[str]:
+    """Where the time of the median nights went, a column for each of their names."""
+    medians = [sorted(some, key=lambda night: night.cost.seconds)[len(some) // 2] for some in nights.values()]
+    yield "Where the time of one of them went. Models and tests run side by side: from the first of them to the last,"
+    yield "the time is shared out by what each took."
     yield ""
-    yield from _table(("phase", "seconds"), [(phase, f"{seconds:.1f}") for phase, seconds in night.phases.items()])
+    yield from _table(
+        ("phase", *nights),
+        [
+            (phase, *(f"{night.phases.get(phase, 0.0):.1f}" for night in medians))
+            for phase in dict.fromkeys(phase for night in medians for phase in night.phases)
+        ],
+    )
 
 
 def _of_nights(nights: Sequence[Night]) -> Cost:

@@ -2,7 +2,7 @@
 
 Reads the study events of a landing folder, drops copies, and writes `study_sessions`, `daily_user_stats` and
 `topic_mastery` with the columns and values that Daybook gives them, each as a folder of Parquet files. With what one
-sets on a laptop: two cores, 4 GB, few partitions to shuffle, and what several marts read is kept in memory.
+sets on a laptop: all cores, 4 GB, few partitions to shuffle, and what several marts read is kept in memory.
 """
 
 from __future__ import annotations

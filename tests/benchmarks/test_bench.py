@@ -57,7 +57,7 @@ def test_a_bench_that_is_cut_off_has_a_page_that_says_so() -> None:
         Found(begun, "make bench", first=first), {"nights": 3, "besides": 9}, begun + dt.timedelta(hours=3), "plot"
     )
     assert (
-        "**Not whole**: the run ended before it had measured nights on the largest history, the questions, all that"
+        "**Not whole**: not measured yet, or not to be had here: nights on the largest history, the questions, all that"
         " people would use instead."
     ) in told
     assert "**2.00 times the script's time**; the goal is at most 1.5: not reached." in told
@@ -78,9 +78,10 @@ def test_nights_are_told_with_what_they_were_and_stand_on_the_page_before_the_fi
     assert "| 11,999,000 | 1,000,001, 999,998, 1,000,003 | 30.0 | 5.0 | 1.0 GiB | 2.0 |" in told
     assert "**1.50 times the time of a night on a history of one part in 8.5**; the goal is at most 1.15: not" in told
     assert (
-        "| a night on 11,999,000 | 2GB | 3.0 | 3.0 GiB | 0.0 GiB | at most 4 GiB: reached, and nothing had to" in told
+        "| a night before 11,999,000 | 2GB | 3.0 | 3.0 GiB | 0.0 GiB | at most 4 GiB: reached, and nothing had to"
+        in told
     )
-    assert "| a night on 101,999,000 | 2GB | 3.0 | 3.0 GiB | 1.0 GiB | at most 8 GiB: reached |" in told
+    assert "| a night before 101,999,000 | 2GB | 3.0 | 3.0 GiB | 1.0 GiB | at most 8 GiB: reached |" in told
     failed = Beside("Spark: three marts", why_not="no Java")
     assert "all that people would use instead" in page(replace(found, besides=[failed] * 9), wanted, now, "plot")
 

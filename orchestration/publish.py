@@ -21,6 +21,14 @@ from orchestration.databases import count_marts
 
 SCHEMA = "marts"
 
+_PUBLICATION = {
+    "table daybook.main.publication": "One row: which code made the marts of this file, and when they were published.",
+    "column daybook.main.publication.code": (
+        "A hash of all that decides what is made of a lake: code, contracts, settings and libraries. Null where only a"
+        " part of the marts was built since."
+    ),
+    "column daybook.main.publication.published_at": "When the marts were published (UTC).",
+}
 _FICLONE = 0x40049409  # ioctl: share the blocks of another file, copied on write (Btrfs, XFS, ...)
 
 
@@ -81,6 +89,8 @@ def _strip(database: Path) -> dict[str, int]:
             "select max(code) as code, ? as published_at from daybook.main.publication",
             [datetime.now(UTC).replace(tzinfo=None)],
         )
+        for what, told in _PUBLICATION.items():
+            con.execute(f"comment on {what} is {quoted(told)}")
         con.execute("checkpoint daybook")
         con.execute("use memory")
         con.execute("detach daybook")

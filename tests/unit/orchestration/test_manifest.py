@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list
 
     def compile_project(project_dir: Path) -> None:
         compiled.append((project_dir / "models" / "a.sql").read_text())
-        path = project_dir / "target" / "dagster" / "manifest.json"
-        path.write_text(json.dumps({"nodes": {}, "sources": {}, "sql": compiled[-1]}))
+        target = project_dir / "target" / "dagster"
+        (target / "manifest.json").write_text(json.dumps({"nodes": {}, "sources": {}, "sql": compiled[-1]}))
+        with (target / "partial_parse.msgpack").open("x") as parsed:
+            parsed.write(compiled[-1])
 
     monkeypatch.setattr(manifest, "_compile", compile_project)
     return tmp_path, compiled
@@ -33,7 +36,10 @@ def test_a_project_is_compiled_once(project: tuple[Path, list[str]]) -> None:
 
 
 def test_a_changed_project_is_compiled_again(project: tuple[Path, list[str]]) -> None:
-    """A stale manifest shows as `KeyError: 'test...'` in the middle of a run."""
+    """A stale manifest shows as `KeyError: 'test...'` in the middle of a run.
+
+    And from its first file on: where dbt parsed changed files alone, tests lost their descriptions.
+    """
     folder, compiled = project
     manifest.prepare(folder)
     (folder / "models" / "a.sql").write_text("select 2")
@@ -64,6 +70,25 @@ def test_a_compilation_that_failed_is_tried_again(
         manifest.prepare(folder)
     manifest.prepare(folder)
     assert compiled == ["select 1", "select"]
+
+
+def test_a_home_starts_from_what_is_parsed_and_keeps_what_is_newer(project: tuple[Path, list[str]]) -> None:
+    folder, _ = project
+    artifacts = folder / "home" / "dbt"
+    manifest.start_from_what_is_parsed(artifacts, folder)
+    assert not artifacts.exists()  # nothing is parsed yet
+    manifest.prepare(folder)
+    manifest.start_from_what_is_parsed(artifacts, folder)
+    parsed = artifacts / "partial_parse.msgpack"
+    assert parsed.read_text() == "select 1"
+    parsed.write_text("newer")
+    manifest.start_from_what_is_parsed(artifacts, folder)
+    assert parsed.read_text() == "newer"
+    os.utime(parsed, (1, 1))  # long ago
+    (folder / "models" / "a.sql").write_text("select 2")
+    manifest.prepare(folder)
+    manifest.start_from_what_is_parsed(artifacts, folder)
+    assert parsed.read_text() == "select 2"
 
 
 def _fail(project_dir: Path) -> None:

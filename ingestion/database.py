@@ -53,6 +53,7 @@ _LONGEST_WAIT = 60  # seconds
 
 # A server ends a statement itself when its time is over. One that says nothing then is given up so much later.
 _PATIENCE = 60  # seconds
+_HANG_UP_AGAIN = 0.1  # seconds
 
 
 class DatabaseError(Exception):
@@ -189,16 +190,18 @@ class _Line:
     def patience(self) -> Iterator[None]:
         """While the server is waited for: not for ever. Raises Interrupted."""
         seconds = self.source.statement_timeout + _PATIENCE
-        is_over = threading.Event()
+        has_answered, is_over = threading.Event(), threading.Event()
 
-        def hang_up() -> None:
+        def watch() -> None:
+            if has_answered.wait(seconds):
+                return
             is_over.set()
-            if self._connection is not None:
-                self.dialect.hang_up(self._connection)
+            # More than once: what has not quite begun, however late it is, is not ended by the first.
+            while not has_answered.wait(_HANG_UP_AGAIN):
+                if self._connection is not None:
+                    self.dialect.hang_up(self._connection)
 
-        timer = threading.Timer(seconds, hang_up)
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=watch, daemon=True).start()
         try:
             yield
         except Exception:
@@ -206,7 +209,7 @@ class _Line:
                 raise
             raise Interrupted(f"{self.name}: the server has said nothing for {seconds} s") from None
         finally:
-            timer.cancel()
+            has_answered.set()
 
 
 @dataclass(frozen=True)
@@ -604,7 +607,8 @@ class _SQLite(_Dialect):
         return ["pragma query_only = 1", "begin"]
 
     def hang_up(self, connection: Any) -> None:
-        connection.interrupt()
+        with suppress(Exception):  # it is closed
+            connection.interrupt()
 
     def cursor(self, con: sa.Connection) -> Any:
         # A text that is no UTF-8 would end the reading: so it becomes one that is no JSON, and its row malformed.

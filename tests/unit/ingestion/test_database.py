@@ -11,6 +11,7 @@ import signal
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -20,6 +21,7 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+import sqlalchemy as sa
 from tenacity import wait_fixed
 
 from ingestion import lake, ledger, recounts
@@ -817,3 +819,27 @@ def test_a_query_of_sqlite_that_does_not_end_is_given_up(tmp_path: Path, monkeyp
         window(source, EVENTS, FIRST) as opened,
     ):
         opened.count()
+
+
+def test_a_query_of_sqlite_that_begins_when_its_time_is_over_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is told to stop before it has begun does not hear it, and ran for ever; this one ends after some seconds."""
+    monkeypatch.setattr("ingestion.database._PATIENCE", 0)
+    sqlite3.connect(tmp_path / "app.db").close()
+    long = "with recursive n (x) as (select 1 union all select x + 1 from n where x < 5e7) select x from n where x < 0"
+    source = DatabaseSource(f"sqlite:///{tmp_path}/app.db", query=long, statement_timeout=1)
+
+    def begin_late(connection: sa.Connection, cursor: object, statement: str, *_: object) -> None:
+        if "count(*)" in statement:
+            time.sleep(1.5)
+
+    with (
+        pytest.raises(Interrupted, match="the server has said nothing for 1 s"),
+        window(source, EVENTS, FIRST) as opened,
+    ):
+        sa.event.listen(sa.Engine, "before_cursor_execute", begin_late)
+        try:
+            opened.count()
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", begin_late)

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,11 @@ def start_from_what_is_parsed(artifacts: Path, project_dir: Path = PROJECT_DIR) 
     dbt parses anew what has changed since, and all where it cannot read it.
     """
     parsed, wanted = project_dir / _TARGET / _PARSED, artifacts / _PARSED
-    if parsed.exists() and not (wanted.exists() and wanted.stat().st_mtime >= parsed.stat().st_mtime):
-        artifacts.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(parsed, wanted)
+    with suppress(FileNotFoundError):  # nothing is parsed yet, or another process does it just now
+        parsed_at = parsed.stat().st_mtime
+        if not wanted.exists() or wanted.stat().st_mtime < parsed_at:
+            artifacts.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(parsed, wanted)
 
 
 def marts_of(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -48,7 +48,8 @@ def keep_history_open() -> None:
 def _take_an_open_one(
     dialect: Dialect, record: object, arguments: list[Any], settings: dict[str, Any]
 ) -> sqlite3.Connection | None:
-    if dialect.name != "sqlite" or arguments[0] == ":memory:":
+    # A database that extracts are read from is opened by its URI: who reads it closes it, and ends what takes too long.
+    if dialect.name != "sqlite" or str(arguments[0]).startswith((":memory:", "file:")):
         return None  # as it is otherwise
     place = (*arguments, *sorted(settings.items()))
     waiting = _idle.pop(place, [])

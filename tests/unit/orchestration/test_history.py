@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
+from ingestion.database import Interrupted, window
+from ingestion.lake import find_stream
+from ingestion.sources import DatabaseSource
 from orchestration import history
 from orchestration.history import keep_history_open
 
@@ -66,3 +70,17 @@ def test_the_files_of_many_runs_are_closed_again(tmp_path: Path) -> None:
         write(tmp_path / f"{number}.db", "create table events (id integer)")
     assert sum(map(len, history._idle.values())) == 16
     assert len(history._idle) == 16
+
+
+def test_a_database_that_extracts_are_read_from_is_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was kept open behind the night that read it, and nobody could end what takes too long."""
+    monkeypatch.setattr("ingestion.database._PATIENCE", 0)
+    sqlite3.connect(tmp_path / "app.db").close()
+    long = "with recursive n (x) as (select 1 union all select x + 1 from n where x < 5e7) select x from n where x < 0"
+    source = DatabaseSource(f"sqlite:///{tmp_path}/app.db", query=long, statement_timeout=1)
+    with (
+        pytest.raises(Interrupted, match="the server has said nothing for 1 s"),
+        window(source, find_stream("study", "events"), date(2026, 1, 5)) as opened,
+    ):
+        opened.count()
+    assert not history._idle

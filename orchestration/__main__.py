@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(home: Home, given: argparse.Namespace) -> int:
+    collect_rarely()
     if given.command == "ui":
         _ui(home, given.host, given.port)
 
@@ -76,7 +77,6 @@ def _run(home: Home, given: argparse.Namespace) -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # what is printed may go to head, or to less
         return show_trace(home, given.number, dict(given.key), as_csv=given.csv)
 
-    collect_rarely()
     from orchestration import nightly as night  # Dagster takes seconds to import: not for a wrong argument
 
     try:

@@ -23,16 +23,21 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"Core:\n  - installed: {version('dbt-core')}")
         return
-    collect_rarely()
-    drop_unheard_messages()
+    save_time()
     if os.environ.get("DAYBOOK_ENGINE") == "spark":
         from orchestration.spark import run_dbt
 
         sys.exit(run_dbt(sys.argv[1:]))
     from dbt.cli.main import cli
 
-    share_what_is_parsed()
     cli(prog_name="dbt")
+
+
+def save_time() -> None:
+    """Let dbt, in this process, do without what it spends time on in vain."""
+    collect_rarely()
+    drop_unheard_messages()
+    share_what_is_parsed()
 
 
 def drop_unheard_messages() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
@@ -48,8 +50,7 @@ def keep_history_open() -> None:
 def _take_an_open_one(
     dialect: Dialect, record: object, arguments: list[Any], settings: dict[str, Any]
 ) -> sqlite3.Connection | None:
-    # A database that extracts are read from is opened by its URI: who reads it closes it, and ends what takes too long.
-    if dialect.name != "sqlite" or str(arguments[0]).startswith((":memory:", "file:")):
+    if dialect.name != "sqlite" or not _is_of_the_history(str(arguments[0])):
         return None  # as it is otherwise
     place = (*arguments, *sorted(settings.items()))
     waiting = _idle.pop(place, [])
@@ -58,6 +59,12 @@ def _take_an_open_one(
         _idle[place] = waiting
     connection.place = place
     return connection
+
+
+def _is_of_the_history(file: str) -> bool:
+    """Other files, such as a database that extracts are read from, are for those who open them to close."""
+    folder = os.environ.get("DAGSTER_HOME")
+    return folder is not None and Path(file).is_relative_to(Path(folder).absolute())
 
 
 def _connect(arguments: list[Any], settings: dict[str, Any]) -> _Kept:

@@ -73,8 +73,14 @@ def test_nights_are_told_with_what_they_were_and_stand_on_the_page_before_the_fi
     now = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
     found = Found(now, "make bench", "abc1234", nights=[at(10**7, 11_999_000, 30), at(10**8, 101_999_000, 45)])
     wanted = {"nights": 2, "besides": 9}
-    told = page(found, wanted, now, "plot")
+    cost = Cost(2, 2, 2**30)
+    first = FirstLoad(Written({now.date(): 1000}, 10**6), [Night(cost, {})], [cost], None, [Night(cost, {})], [cost])
+    told = page(replace(found, first=first), wanted, now, "plot")
     assert "- Daybook `abc1234`" in told
+    assert "- Runs that count: 3\n" in told
+    assert "| phase | on 11,999,000 | on 101,999,000 |\n| --- | --- | --- |\n| load | 1.0 | 1.0 |" in told
+    assert "**6.00 times what is allowed on 11,999,000: 30.0 s, and 1.5 × 2.0 + 2.0 s**" in told
+    assert "**9.00 times what is allowed on 101,999,000: 45.0 s, and 1.5 × 2.0 + 2.0 s**" in told
     assert "| 11,999,000 | 1,000,001, 999,998, 1,000,003 | 30.0 | 5.0 | 1.0 GiB | 2.0 |" in told
     assert "**1.50 times the time of a night on a history of one part in 8.5**; the goal is at most 1.15: not" in told
     assert (

@@ -23,17 +23,14 @@ from ingestion.load import load_extract, pending
 from mastery.model import DIFFICULTIES, Figures
 from mastery.model import Model as FittedModel
 from mastery.store import Store
-from orchestration.dbt_command import drop_unheard_messages, share_what_is_parsed
-from orchestration.garbage import collect_rarely
+from orchestration.dbt_command import save_time
 from orchestration.manifest import PROJECT_DIR as PROJECT
 from orchestration.manifest import prepare, start_from_what_is_parsed
 from tests.reference import Model
 
 Rows = list[dict[str, Any]]
 
-collect_rarely()
-drop_unheard_messages()
-share_what_is_parsed()
+save_time()
 _prepare = cache(prepare)
 
 # What describes the loading and building is no function of the lake's rows.

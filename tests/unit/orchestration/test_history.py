@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,13 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
-from ingestion.database import Interrupted, window
-from ingestion.lake import find_stream
-from ingestion.sources import DatabaseSource
 from orchestration import history
 from orchestration.history import keep_history_open
 
 
 @pytest.fixture(autouse=True)
-def kept_open() -> Iterator[None]:
+def kept_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     keep_history_open()
     keep_history_open()  # once is enough
     yield
@@ -72,15 +69,15 @@ def test_the_files_of_many_runs_are_closed_again(tmp_path: Path) -> None:
     assert len(history._idle) == 16
 
 
-def test_a_database_that_extracts_are_read_from_is_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("url", ["sqlite:///{folder}/app.db", "sqlite:///file:{folder}/app.db?mode=ro&uri=true"])
+def test_a_database_that_extracts_are_read_from_is_none_of_it(
+    tmp_path_factory: pytest.TempPathFactory, url: str
+) -> None:
     """It was kept open behind the night that read it, and nobody could end what takes too long."""
-    monkeypatch.setattr("ingestion.database._PATIENCE", 0)
-    sqlite3.connect(tmp_path / "app.db").close()
-    long = "with recursive n (x) as (select 1 union all select x + 1 from n where x < 5e7) select x from n where x < 0"
-    source = DatabaseSource(f"sqlite:///{tmp_path}/app.db", query=long, statement_timeout=1)
-    with (
-        pytest.raises(Interrupted, match="the server has said nothing for 1 s"),
-        window(source, find_stream("study", "events"), date(2026, 1, 5)) as opened,
-    ):
-        opened.count()
-    assert not history._idle
+    folder = tmp_path_factory.mktemp("app")
+    sqlite3.connect(folder / "app.db").close()
+    with create_engine(url.format(folder=folder), poolclass=NullPool).connect() as connection:
+        raw = connection.connection.driver_connection
+    assert type(raw) is sqlite3.Connection
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        raw.execute("select 1")

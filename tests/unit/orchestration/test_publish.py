@@ -40,6 +40,8 @@ def test_analysts_find_the_marts_and_nothing_else(home: Home) -> None:
         schemas = con.execute("select schema_name from duckdb_schemas() where database_name = current_database()")
         assert {name for (name,) in schemas.fetchall()} == {"main", "marts"}
         assert con.execute("select id from marts.newest").fetchall() == [(0,)]
+        undescribed = "select column_name from duckdb_columns() where table_name = 'publication' and comment is null"
+        assert con.execute(undescribed).fetchall() == []
 
 
 def test_the_builders_books_stay_in_the_work_folder(home: Home) -> None:

@@ -7,6 +7,7 @@ where that could matter; only these come to Python. Nothing recurses: a million 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -31,6 +32,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _WORDS = {"true": True, "false": False, "null": None}
 _MUST_ESCAPE = re.compile(r'["\\\x00-\x1f]')
+_CONTAINERS = (dict, list)
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -42,6 +44,24 @@ class Number(str):
     """A JSON number, as spelled."""
 
     __slots__ = ()
+
+
+def _first_of_each(members: list[tuple[str, Json]]) -> dict[str, Json]:
+    read = dict(members)
+    if len(read) < len(members):
+        read = {}
+        for key, value in members:
+            read.setdefault(key, value)
+    return read
+
+
+def _no_literal(literal: str) -> Json:
+    raise ValueError(literal)
+
+
+_STANDARD = json.JSONDecoder(
+    object_pairs_hook=_first_of_each, parse_int=Number, parse_float=Number, parse_constant=_no_literal
+)
 
 
 def suspicious_sql(column: str) -> str:
@@ -71,6 +91,17 @@ def fault(text: str) -> str | None:
 
 def parse(text: str) -> Json:
     """The value of a JSON text, read strictly (RFC 8259). Raises NotJson."""
+    # The standard library is six times as fast. It recurses, takes half of a surrogate pair, and does not say where an
+    # error is as we do: such texts are read here.
+    if "\\ud" not in text and "\\uD" not in text:
+        try:
+            return _STANDARD.decode(text)
+        except (ValueError, RecursionError):
+            pass
+    return _parse(text)
+
+
+def _parse(text: str) -> Json:
     scan = _TOKEN.match
     position = 0
     open_containers: list[Json] = []  # from the root to the innermost
@@ -196,30 +227,36 @@ def _write(
         item = todo.pop()
         if isinstance(item, tuple):
             parts.append(item[0])
-        elif isinstance(item, Number):
-            parts.append(spell(item))
-        elif isinstance(item, str):
-            parts.append(_quoted(item))
-        elif isinstance(item, dict):
-            parts.append("{")
-            todo.append(("}",))
-            inner: list[Json] = []
-            for key, member in members(item):
-                inner += [("," + _quoted(key) + ":" if inner else _quoted(key) + ":",), member]
-            todo += reversed(inner)
-        elif isinstance(item, list):
-            parts.append("[")
-            todo.append(("]",))
-            inner = []
-            for member in item:
-                inner += [(",",), member] if inner else [member]
-            todo += reversed(inner)
+        elif not isinstance(item, _CONTAINERS):
+            parts.append(_scalar(item, spell))
         else:
-            parts.append("null" if item is None else "true" if item else "false")
+            is_object = isinstance(item, dict)
+            entries = members(item) if is_object else ((None, member) for member in item)
+            inner: list[Json] = []
+            text = "{" if is_object else "["
+            before = ""
+            for key, member in entries:
+                text += f"{before}{_quoted(key)}:" if key is not None else before
+                before = ","
+                if isinstance(member, _CONTAINERS):
+                    inner += [(text,), member]
+                    text = ""
+                else:
+                    text += _scalar(member, spell)
+            inner.append((text + ("}" if is_object else "]"),))
+            todo += reversed(inner)
     return "".join(parts)
 
 
+def _scalar(value: Json, spell: Callable[[Number], str]) -> str:
+    if isinstance(value, str):
+        return spell(value) if isinstance(value, Number) else _quoted(value)
+    return "null" if value is None else "true" if value else "false"
+
+
 def _quoted(text: str) -> str:
+    if _MUST_ESCAPE.search(text) is None:
+        return f'"{text}"'
     return '"' + _MUST_ESCAPE.sub(lambda char: _SHORT.get(char[0]) or f"\\u{ord(char[0]):04X}", text) + '"'
 
 

@@ -103,6 +103,22 @@ def test_depth_is_no_crash() -> None:
     assert canonical(parse(deep)) == deep
 
 
+def test_what_the_standard_library_reads_is_read_as_by_our_own_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [
+        ' { "b" : [ 1.10 , 1e5 , -0, 9223372036854775808 ] , "a" : "\\u0041\\/\\u00e9\\n\u2028" , "b": 2 } ',
+        '{"a":{"b":{"a":1,"a":[],"c":{}}},"d":[[],{},[[1]],"",true,false,null]}',
+        *("1" * 5000, "-1.5E-7", '"\\ud83d\\ude00"', "[]", "null", "\n 0\t"),
+    ]
+    read = [compact(parse(text)) for text in texts]
+
+    class Refusing:
+        def decode(self, text: str) -> None:
+            raise ValueError(text)
+
+    monkeypatch.setattr("ingestion.canonical._STANDARD", Refusing())
+    assert [compact(parse(text)) for text in texts] == read
+
+
 def test_of_a_repeated_key_the_first_counts() -> None:
     assert compact(parse('{"a":1,"b":{"c":1,"c":2},"a":2}')) == '{"a":1,"b":{"c":1}}'
 

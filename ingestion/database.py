@@ -260,6 +260,11 @@ class Window:
         yield from self._read(f"{self._dialect.query(self)} limit 1 offset {number - 1}")
 
     @property
+    def is_known(self) -> bool:
+        """Whether the contract has a field for every column that is read."""
+        return all(column.type is not None for column in self.columns)
+
+    @property
     def relation(self) -> str:
         """The table or query, in SQL, called w."""
         if self._source.query:

@@ -47,6 +47,7 @@ DOCUMENTS = pa.schema(
         "doc": pa.string(),
         "raw": pa.string(),
         "fault": pa.string(),
+        "is_known": pa.bool_(),
     }
 )
 
@@ -116,12 +117,12 @@ def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Locatio
 
 
 def read_records(
-    con: duckdb.DuckDBPyConnection, name: str, records: Iterable[pa.Table], first: int = 1
+    con: duckdb.DuckDBPyConnection, name: str, records: Iterable[pa.Table], is_known: bool = False, first: int = 1
 ) -> Iterator[pa.Table]:
     """Records of a database as tables of the schema DOCUMENTS, numbered from `first` in the order in which they come.
 
     `records` are a few at a time. The first column holds JSON objects; another one holds, of the field that it is named
-    after, texts that may be JSON. Raises UnreadableFile.
+    after, texts that may be JSON. `is_known`: the contract has a field for every member. Raises UnreadableFile.
     """
     cursor = con.cursor()
     try:
@@ -130,7 +131,8 @@ def read_records(
             numbers = np.arange(first, first + len(piece))
             first += len(piece)
             # What a database or Python has spelled is JSON in the strict sense, if it is any.
-            yield _judged_lines(cursor, name, numbers, _whole_records(cursor, piece), faults, is_strict=True)
+            docs = _whole_records(cursor, piece)
+            yield _judged_lines(cursor, name, numbers, docs, faults, is_strict=True, is_known=is_known)
     except (pa.ArrowException, duckdb.Error) as error:
         raise UnreadableFile(in_short(str(error))) from error
     finally:
@@ -204,8 +206,14 @@ def _refuse_bomb(unpacked: int, size: int) -> None:
         )
 
 
-def _documents(name: str, numbers: _Numbers, docs: pa.Array, raws: pa.Array, faults: dict[int, str]) -> pa.Table:
-    """One piece; `faults` says by position which rows are malformed, and why."""
+def _documents(
+    name: str, numbers: _Numbers, docs: pa.Array, raws: pa.Array, faults: dict[int, str], is_known: bool
+) -> pa.Table:
+    """One piece.
+
+    `faults` says by position which rows are malformed, and why; `is_known` that the contract knows every member that
+    the objects may have.
+    """
     fault = pa.nulls(len(numbers), pa.string())
     if faults:
         mask = np.zeros(len(numbers), bool)
@@ -213,7 +221,8 @@ def _documents(name: str, numbers: _Numbers, docs: pa.Array, raws: pa.Array, fau
         fault = pc.replace_with_mask(fault, pa.array(mask), pa.array([faults[i] for i in sorted(faults)], pa.string()))
         docs = pc.if_else(pa.array(mask), pa.scalar(None, pa.string()), docs)
     names = pa.DictionaryArray.from_arrays(np.zeros(len(numbers), np.int32), pa.array([name]))
-    return pa.table([names, pa.array(numbers), docs, raws, fault], schema=DOCUMENTS)
+    known = pa.repeat(pa.scalar(is_known), len(numbers))
+    return pa.table([names, pa.array(numbers), docs, raws, fault, known], schema=DOCUMENTS)
 
 
 # --- NDJSON ---
@@ -299,6 +308,7 @@ def _judged_lines(
     lines: pa.Array,
     faults: dict[int, str],
     is_strict: bool = False,
+    is_known: bool = False,
 ) -> pa.Table:
     """The rows of some lines; `is_strict`: none of them is JSON for the engine alone."""
     is_lax = "false" if is_strict else canonical.suspicious_sql("text")
@@ -317,7 +327,7 @@ def _judged_lines(
             fault = canonical.fault(text)
             if fault is not None:
                 faults[position] = fault
-    documents = _documents(name, numbers, lines, lines, faults)
+    documents = _documents(name, numbers, lines, lines, faults, is_known)
     if blank:
         keep = np.ones(len(lines), bool)
         keep[blank] = False
@@ -357,7 +367,8 @@ def _read_csv(cursor: duckdb.DuckDBPyConnection, stream: Stream, source: _Source
         cursor.register("record", pa.table({"cells": pa.array(cells, pa.list_(pa.string()))}))
         _note_what_is_no_json(cursor, "record", json_cells)
         docs = cursor.execute(f"select {document} as doc from record").to_arrow_table()["doc"]
-        yield _documents(name, np.arange(number, number + len(batch)), docs.combine_chunks(), raws, faults)
+        numbers = np.arange(number, number + len(batch))
+        yield _documents(name, numbers, docs.combine_chunks(), raws, faults, _knows(stream, header))
         number += len(batch)
 
 
@@ -507,7 +518,7 @@ def _read_rows(
     rows = f"read_parquet({literal}, hive_partitioning = false)"
     relation = engine.sql(f"select * from {rows}")
     columns = list(zip(relation.columns, relation.types, strict=True))
-    types, known = _types(stream), _known_names(stream)
+    types, known, is_known = _types(stream), _known_names(stream), _knows(stream, relation.columns)
     members, json_cells, binary = [], [], []
     for column, type_ in columns:
         value = identifier(column)
@@ -541,7 +552,7 @@ def _read_rows(
         number += len(piece)
         if len(left_out):
             numbers, piece = np.delete(numbers, left_out), piece.filter(pa.array(sizes <= _LARGE_ROW))
-        yield _parquet_documents(name, numbers, piece)
+        yield _parquet_documents(name, numbers, piece, is_known)
     if large and _ROW_NUMBER in {column.lower() for column, _ in columns}:
         raise UnreadableFile(f"long rows beside a column {_ROW_NUMBER}: they cannot be told from each other")
     texts = [(column, identifier(column)) for column, type_ in columns if type_.id == "varchar"]
@@ -553,15 +564,15 @@ def _read_rows(
                 case when {is_long} then {quoted(_TOO_LONG)} else {fault} end as fault, {_ROW_NUMBER} + 1 as number
             from {rows} where {_ROW_NUMBER} between {first} and {last} and {size} > {_LARGE_ROW}
             order by number""").to_arrow_table()
-        yield _parquet_documents(name, piece["number"].to_numpy(), piece)
+        yield _parquet_documents(name, piece["number"].to_numpy(), piece, is_known)
 
 
-def _parquet_documents(name: str, numbers: _Numbers, piece: pa.Table) -> pa.Table:
+def _parquet_documents(name: str, numbers: _Numbers, piece: pa.Table, is_known: bool) -> pa.Table:
     docs = piece["doc"].combine_chunks()
     faults = {}
     if piece["fault"].null_count < len(piece):
         faults = {i: why for i, why in enumerate(piece["fault"].to_pylist()) if why}
-    return _documents(name, numbers, docs, docs, faults)
+    return _documents(name, numbers, docs, docs, faults, is_known)
 
 
 def _pieces(reader: Iterable[pa.RecordBatch], file_size: int) -> Iterator[pa.Table]:
@@ -745,6 +756,11 @@ HOLDS_JSON: tuple[FieldType, ...] = ("object", "list", "any", "uuid_list")
 def _types(stream: Stream) -> dict[str, FieldType]:
     """The types of the fields that a row of a file has; of a batches stream that is the batch."""
     return {field.name: field.type for field in stream.batch or stream.envelope}
+
+
+def _knows(stream: Stream, names: Iterable[str]) -> bool:
+    """Whether the contract has a field for each of the members that a row of a file may have."""
+    return _types(stream).keys() >= {*names}
 
 
 def _known_names(stream: Stream) -> frozenset[str]:

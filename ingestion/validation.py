@@ -5,13 +5,15 @@ How one value is read is in `values.py`, the exact Python path for odd rows in `
 
 How the query is built. Each step is one projection over the one before it:
 
-1. the JSON text of each envelope field, one parse;
-2. event types and instants;
-3. the payload's names and values, one parse: column p_0 holds the value of the first field that the contract gives the
+1. the JSON text of each envelope field (of some the bare text), one parse;
+2. the event type, by a join: the engine takes documents to be few, keeps those for the smaller side, and hands the rows
+   on type by type. What is told apart by type further on then costs little, for a vector of rows is of one type;
+3. instants;
+4. the payload's names and values, one parse: column p_0 holds the value of the first field that the contract gives the
    row's type, p_1 that of the second, and so on;
-4. the verdict: a number, the first that a list of checks gives. Checks on payload fields stand in `CASE event type`: a
+5. the verdict: a number, the first that a list of checks gives. Checks on payload fields stand in `CASE event type`: a
    row is measured by its own type's fields only;
-5. what is stored.
+6. what is stored.
 
 No `coalesce` around what a Python function gives: the engine (1.5) lets go of its memory too early then, and the text
 is whatever stands there by chance. CASE keeps it.
@@ -91,7 +93,7 @@ def judge(
     Args:
         con: the connection that knows `docs`; it gets the result tables.
         stream: the contract.
-        docs: a relation with source_file, source_line, doc (a strictly valid JSON object, or NULL), raw, fault.
+        docs: a relation of the columns of `readers.DOCUMENTS`.
         extract_date: the day on which the source system received the rows.
         key: the key of the free-text hashes and of the erased subjects.
         erased: `privacy.keyed_hash` of the subjects whose rows are counted and stored nowhere.
@@ -257,21 +259,27 @@ class _Compiler:
     def payload(self) -> Field | None:
         return next((f for f in self.stream.envelope if f.name == self.stream.payload_field), None)
 
+    @cached_property
+    def slots(self) -> int:
+        """The most fields that the payload of an event type has."""
+        return max((len(event_type.payload) for event_type in self.types), default=0)
+
     def sql(self) -> str:
         verdict = self.verdict()
         steps = [
             self.rows(),
             self.envelope(),
             self.typed_envelope(),
-            self.entries(),
+            self.typed_rows(),
+            self.instants(),
             self.payload_fields(),
-            f"SELECT *, {verdict} AS verdict, {self.needs_python()} AS needs_python FROM s4",
+            f"SELECT *, {verdict} AS verdict, {self.needs_python()} AS needs_python FROM s5",
             f"""SELECT *, CASE WHEN verdict IS NULL AND needs_python
-                THEN @stored(doc, {self.batch}, {self.type_name}) END AS stored FROM s5""",
+                THEN @stored(doc, {self.batch}, {self.type_name}) END AS stored FROM s6""",
             f"""SELECT *, CASE WHEN verdict IS NULL
                 THEN CASE WHEN needs_python THEN stored.payload ELSE {self.canonical_payload()} END END AS payload,
-                {self.is_collapsed()} AS is_collapsed FROM s6""",
-            f"SELECT *, {self.row_id()} AS row_id FROM s7",
+                {self.is_collapsed()} AS is_collapsed FROM s7""",
+            f"SELECT *, {self.row_id()} AS row_id FROM s8",
             self.result(),
         ]
         named = ",\n".join(f"s{number} AS ({step})" for number, step in enumerate(steps[:-1]))
@@ -283,7 +291,9 @@ class _Compiler:
         """One row a row: the documents themselves, or the events in them."""
         stream = self.stream
         if stream.kind != "batches":
-            return "SELECT source_file, source_line, 0::INTEGER AS batch_index, doc, raw, fault FROM @docs"
+            # Where it is the document, the row as it came is not carried along.
+            raw = "CASE WHEN raw = doc THEN NULL ELSE raw END AS raw"
+            return f"SELECT source_file, source_line, 0::INTEGER AS batch_index, doc, {raw}, fault, is_known FROM @docs"
         assert stream.list_field is not None and stream.time_field is not None
         list_field = quoted(stream.list_field)
         listed = f"j_{stream.list_field}"
@@ -311,7 +321,7 @@ class _Compiler:
                     list_transform({other}, lambda m: to_json(m[1])::VARCHAR || ':' || m[2] || ','), '')
                 || {quoted(json.dumps(stream.list_field) + ":[")} END"""
         instants = f"""list_transform(
-            json_extract(line, {quoted(each + '."client_ts"')})::VARCHAR[], lambda j: {values.instant("j")})"""
+            json_extract_string(line, {quoted(each + '."client_ts"')}), lambda j: {values.instant("j")})"""
         return f"""
             SELECT *,
                 CASE WHEN starts_with(event, '{{') THEN event END AS doc,
@@ -337,35 +347,46 @@ class _Compiler:
                             SELECT *, {", ".join(columns)}
                             FROM (
                                 SELECT source_file, source_line, doc AS line, raw, fault AS line_fault,
+                                    false AS is_known, -- of an event in the line nothing is
                                     json_transform(doc, {self.template(stream.batch)}) AS b,
                                     json_keys(doc) AS line_keys
                                 FROM @docs)))))))"""
 
     def envelope(self) -> str:
-        return f"""SELECT *, json_transform(doc, {self.template(self.stream.envelope)}) AS e, json_keys(doc) AS doc_keys
+        return f"""SELECT *, json_transform(doc, {self.template(self.stream.envelope, values.is_bare)}) AS e,
+                CASE WHEN NOT is_known THEN json_keys(doc) END AS doc_keys
             FROM s0"""
 
     def typed_envelope(self) -> str:
         columns = [f'e."{f.name}"::VARCHAR AS {_j(f)}' for f in self.stream.envelope]
-        return f"SELECT *, {', '.join(columns)} FROM s1"
+        unknown = _has_unknown("doc_keys", [(f.name, f'e."{f.name}"') for f in self.stream.envelope])
+        done = ["e", "doc_keys", "is_known"]
+        if self.stream.kind == "batches":
+            unknown += f" OR {_has_unknown('line_keys', [(f.name, _j(f)) for f in self.stream.batch])}"
+            done.append("line_keys")
+        columns.append(f"CASE WHEN is_known THEN false ELSE {unknown} END AS has_unknown")
+        return f"SELECT * EXCLUDE ({', '.join(done)}), {', '.join(columns)} FROM s1"
 
-    def entries(self) -> str:
-        """Event type as a number (-1: unknown), instants, and whether the payload holds a number to be read exactly."""
-        columns = [f"{values.instant(_j(f))} AS {_i(f)}" for f in self.fields if f.type == "timestamp"]
-        known = "".join(
-            f" WHEN {json_text(spelling)} THEN {number}"
-            for number, event_type in enumerate(self.types)
-            for spelling in (event_type.name, *event_type.aliases)
-        )
-        if self.stream.type_field is not None:
-            j = f"j_{self.stream.type_field}"
-            columns.append(f"CASE {j}{known} ELSE CASE WHEN {values.is_text(j)} THEN -1 END END AS type_number")
-            names = "".join(
-                f" WHEN {json_text(alias)} THEN {quoted(event_type.name)}"
-                for event_type in self.types
-                for alias in event_type.aliases
-            )
-            columns.append(f"{f'CASE {j}{names} ELSE {j}[2:-2] END' if names else f'{j}[2:-2]'} AS type_name")
+    def typed_rows(self) -> str:
+        """Event type as a number (-1: unknown) and as its name, and the names of its payload's fields."""
+        if self.stream.type_field is None:
+            return "SELECT * FROM s2"
+        j = f"j_{self.stream.type_field}"
+        names = [f"name_{n}" for n in range(self.slots)]
+        types = []
+        for number, event_type in enumerate(self.types):
+            fields = [quoted(f.name) for f in event_type.payload]
+            fields += ["NULL"] * (self.slots - len(fields))
+            for spelling in (event_type.name, *event_type.aliases):
+                types.append(f"({', '.join([json_text(spelling), str(number), quoted(event_type.name), *fields])})")
+        columns = ", ".join([j, "known_number", "type_name", *names])
+        return f"""SELECT * EXCLUDE (known_number),
+                CASE WHEN known_number IS NULL AND {values.is_text(j)} THEN -1 ELSE known_number END AS type_number
+            FROM s2 LEFT JOIN (VALUES {", ".join(types)}) AS types ({columns}) USING ({j})"""
+
+    def instants(self) -> str:
+        """Instants, and whether the payload holds a number to be read exactly."""
+        columns = [f"{values.instant(self.value(f))} AS {_i(f)}" for f in self.fields if f.type == "timestamp"]
         if self.payload is not None:
             j = _j(self.payload)
             fraction = f"regexp_matches({j}, '[0-9](?:\\.[0-9]|[eE])')"
@@ -373,24 +394,19 @@ class _Compiler:
                 f"""CASE WHEN starts_with({j}, '{{') AND (strlen(doc) > {MAX_PAYLOAD_BYTES} OR {fraction})
                 THEN {respelled_sql("doc")} ELSE false END AS respelled"""
             )
-        return f"SELECT *, {', '.join(columns) or '0 AS none'} FROM s2"
+        return f"SELECT *, {', '.join(columns) or '0 AS none'} FROM s3"
 
     def payload_fields(self) -> str:
         """The values of a payload: column p_0 holds that of the first field of the row's event type, and so on."""
         if self.payload is None:
-            return "SELECT * FROM s3"
+            return "SELECT * FROM s4"
         j = _j(self.payload)
         entries = f"""CASE WHEN starts_with({j}, '{{') THEN CASE
             WHEN respelled THEN daybook_entries(doc, {quoted(self.payload.name)})
             ELSE {{k: json_keys({j}), v: json_extract({j}, '$.*')::VARCHAR[]}} END END AS entries"""
-        rows = [[str(number), *(quoted(f.name) for f in t.payload)] for number, t in enumerate(self.types) if t.payload]
-        slots = max(map(len, rows)) - 1
-        names = ", ".join(f"({', '.join(row + ['NULL'] * (slots + 1 - len(row)))})" for row in rows)
-        columns = [f"nullif(entries.v[list_position(entries.k, name_{n})], 'null') AS p_{n}" for n in range(slots)]
-        return f"""SELECT * EXCLUDE ({", ".join(f"name_{n}" for n in range(slots))}), {", ".join(columns)}
-            FROM (SELECT *, {entries} FROM s3)
-            LEFT JOIN (VALUES {names}) AS slots (type_number, {", ".join(f"name_{n}" for n in range(slots))})
-            USING (type_number)"""
+        columns = [f"nullif(entries.v[list_position(entries.k, name_{n})], 'null') AS p_{n}" for n in range(self.slots)]
+        return f"""SELECT * EXCLUDE ({", ".join(f"name_{n}" for n in range(self.slots))}), {", ".join(columns)}
+            FROM (SELECT *, {entries} FROM s4)"""
 
     def verdict(self) -> str:
         """The first check that fails, as its number from 1; NULL if none does."""
@@ -422,16 +438,16 @@ class _Compiler:
             absent = f"CASE WHEN {_j(payload)} IS NULL OR starts_with({_j(payload)}, '{{') THEN {absent} END"
         invalid = []
         for f in self.fields:
-            is_valid = f"{_i(f)} IS NOT NULL" if f.type == "timestamp" else values.valid(f, _j(f))
-            shown = self.payload_shown() if f is payload else _j(f)
+            is_valid = f"{_i(f)} IS NOT NULL" if f.type == "timestamp" else values.valid(f, self.value(f))
+            shown = self.payload_shown() if f is payload else self.json_text(f)
             invalid.append((f"{_j(f)} IS NOT NULL AND NOT {is_valid}", _Check("invalid_field", f.name, shown)))
         invalid_payload = self.by_type(
             lambda t: self.chain(
                 (
                     f"{p} IS NOT NULL AND NOT {values.valid(f, p)}",
-                    _Check("invalid_field", self.label(f), None if f.privacy == "free_text" else p),
+                    _Check("invalid_field", self.label(f), None if f.privacy == "free_text" else f"p_{number}"),
                 )
-                for f, p in _slots(t)
+                for number, (f, p) in enumerate(_slots(t))
                 if f.type != "any"
             )
         )
@@ -466,9 +482,7 @@ class _Compiler:
 
     def needs_python(self) -> str:
         """Rows whose stored payload the engine cannot write: unknown fields, values that change, odd numbers."""
-        conditions = [_has_unknown("doc_keys", [(f.name, _j(f)) for f in self.stream.envelope])]
-        if self.stream.kind == "batches":
-            conditions.append(_has_unknown("line_keys", [(f.name, _j(f)) for f in self.stream.batch]))
+        conditions = ["has_unknown"]
         if self.payload is not None:
             conditions += ["respelled", self.by_type(self.odd_payload)]
         # CASE stops at the first that holds; OR would work all of them out
@@ -479,7 +493,7 @@ class _Compiler:
         for f, p in _slots(event_type):
             is_plain = values.is_plain(f, p)
             if is_plain is not None:
-                odd.append(f"{p} IS NOT NULL" if is_plain == "false" else f"NOT {is_plain}")
+                odd.append(f"NOT {is_plain}")
         return f"CASE{''.join(f' WHEN {condition} THEN true' for condition in odd)} END"
 
     def canonical_payload(self) -> str:
@@ -542,7 +556,7 @@ class _Compiler:
         selected = [
             f"({columns.get(name, 'NULL')})::{sql_type} AS {name}" for name, sql_type, _ in raw_columns(self.stream)
         ]
-        return f"SELECT {', '.join(selected)}, {self.judged()} AS _judged FROM s8"
+        return f"SELECT {', '.join(selected)}, {self.judged()} AS _judged FROM s9"
 
     def judged(self) -> str:
         """What is known of a row beside its columns."""
@@ -551,22 +565,35 @@ class _Compiler:
             for number, check in enumerate(self.checks, 1)
             if check.value is not None
         )
-        raw = "raw"
-        if self.stream.kind == "batches":
-            # the batch with this event alone: what is needed to judge it again
-            raw = "CASE WHEN event IS NULL THEN raw ELSE opening || event || ']}' END"
         return f"""{{
             verdict: verdict,
             fault: fault,
             shown: CASE WHEN verdict > 1 THEN {f"CASE verdict{shown} END" if shown else "NULL::VARCHAR"} END,
-            raw: CASE WHEN verdict IS NOT NULL THEN {raw} END,
+            raw: CASE WHEN verdict IS NOT NULL THEN {self.raw()} END,
             unknown: CASE WHEN len(stored.unknown) > 0 THEN stored.unknown END,
             unlisted: CASE WHEN verdict IS NULL THEN {self.unlisted()} END}}"""
 
     # expressions
 
-    def template(self, fields: Iterable[Field]) -> str:
-        return quoted("{" + ",".join(f'"{f.name}":"JSON"' for f in fields) + "}")
+    def template(self, fields: Iterable[Field], is_bare: Callable[[Field], bool] = lambda f: False) -> str:
+        return quoted("{" + ",".join(f'"{f.name}":"{"VARCHAR" if is_bare(f) else "JSON"}"' for f in fields) + "}")
+
+    def value(self, f: Field) -> str:
+        """A field's value as `values` wants it; those of a batch are JSON throughout."""
+        return values.bare(_j(f)) if f in self.stream.batch and values.is_bare(f) else _j(f)
+
+    def json_text(self, f: Field) -> str:
+        """The JSON text of a field's value, for few rows: of a bare one it is read once more."""
+        if f in self.stream.batch or not values.is_bare(f):
+            return _j(f)
+        path = f'$."{f.name}"'
+        return f"json_extract(doc, {quoted(path)})::VARCHAR"
+
+    def raw(self) -> str:
+        """The row as it came; of an event in a batch the batch with it alone: what is needed to judge it again."""
+        if self.stream.kind == "batches":
+            return "CASE WHEN event IS NULL THEN raw ELSE opening || event || ']}' END"
+        return "CASE WHEN raw IS NULL THEN doc ELSE raw END"
 
     def label(self, payload_field: Field) -> str:
         return f"{self.stream.payload_field}.{payload_field.name}"
@@ -610,7 +637,7 @@ class _Compiler:
     def typed(self, f: Field) -> str:
         if f.name == self.stream.type_field:
             return self.type_name
-        value = _i(f) if f.type == "timestamp" else values.typed(f, _j(f))
+        value = _i(f) if f.type == "timestamp" else values.typed(f, self.value(f))
         return f"coalesce({value}, {f.default})" if f.default is not None else value
 
     def typed_payload(self) -> dict[str, str]:
@@ -644,7 +671,7 @@ class _Compiler:
             return f"""'"' || {self.type_name} || '"'"""
         if f.default is not None:
             return f"{self.typed(f)}::VARCHAR"
-        text = f"epoch_us({_i(f)})::VARCHAR" if f.type == "timestamp" else values.canonical_exact(f, _j(f))
+        text = f"epoch_us({_i(f)})::VARCHAR" if f.type == "timestamp" else values.canonical_exact(f, self.value(f))
         return f"CASE WHEN {_j(f)} IS NULL THEN 'null' ELSE {text} END"
 
     def unlisted(self) -> str:
@@ -684,7 +711,8 @@ def _i(f: Field) -> str:
 
 def _slots(event_type: EventType) -> list[tuple[Field, str]]:
     """The payload fields of a type, each with the column that holds its value."""
-    return [(f, f"p_{number}") for number, f in enumerate(event_type.payload)]
+    columns = [(f, f"p_{number}") for number, f in enumerate(event_type.payload)]
+    return [(f, values.bare(p) if values.is_bare(f) else p) for f, p in columns]
 
 
 def _among(numbers: Sequence[int]) -> str:

@@ -1,8 +1,9 @@
 """The grammars of values (events.md, "How values are read") as SQL expressions over JSON text.
 
 What belongs here: how one value is read, told by its type alone. An argument `j` is the SQL of a JSON text as the
-engine writes it (strings in quotes, no white space), NULL where the value is absent. Nothing is left to the engine's
-casting: a cast is made of a text only after a pattern has said that the text is of the right form.
+engine writes it (strings in quotes, no white space), NULL where the value is absent; of a field that `is_bare` it is
+the text without quotes. Nothing is left to the engine's casting: a cast is made of a text only after a pattern has said
+that the text is of the right form.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from ingestion.sql import quoted
 
 _DATE = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-[0-9]{2}-[0-9]{2}"  # there is no year 0
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_PLAIN_INSTANT = f'"{_DATE}[T ]{_TIME}(?:\\.[0-9]{{1,6}})?(?:Z|\\+00:00)?"'  # as most write UTC; databases the last way
-_INSTANT = f'"{_DATE}[Tt ]{_TIME}(?:\\.[0-9]{{1,9}})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"'
+_PLAIN_INSTANT = f"{_DATE}[T ]{_TIME}(?:\\.[0-9]{{1,6}})?(?:Z|\\+00:00)?"  # as most write UTC; databases the last way
+_INSTANT = f"{_DATE}[Tt ]{_TIME}(?:\\.[0-9]{{1,9}})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN_IPV4 = f'"{_OCTET}(?:\\.{_OCTET}){{3}}"'
 _PLAIN_ID = '"[0-9A-Za-z_.:-]{1,128}"'
 # Of up to 17 characters a number is the same as a double. It fits a decimal column, has no exponent, and is no -0: its
 # text is canonical but for trailing zeros.
@@ -35,6 +38,16 @@ def json_text(text: str) -> str:
 def quote_list(texts: Sequence[str]) -> str:
     """Texts as an SQL list literal."""
     return f"([{', '.join(map(quoted, texts))}]::VARCHAR[])"
+
+
+def is_bare(field: Field) -> bool:
+    """Whether a value is read without quotes: a text of its form is nothing else in JSON, no number and no list."""
+    return field.type in ("uuid", "timestamp")
+
+
+def bare(j: str) -> str:
+    """The text of a JSON string; of any other value its JSON text."""
+    return f"json_extract_string({j}, '$')"
 
 
 def is_text(j: str) -> str:
@@ -57,7 +70,7 @@ def typed(field: Field, j: str) -> str:
     """The value of a valid field as its lake column stores it; of an invalid one mostly NULL (`valid` is the judge)."""
     match field.type:
         case "uuid":
-            return f"lower(substr({j}, 2, 36))"
+            return f"lower({j})"
         case "int":
             return f"try_cast({j} AS BIGINT)"
         case "decimal":
@@ -82,7 +95,7 @@ def valid(field: Field, j: str) -> str:
         case "text":
             return is_text(j)
         case "uuid":
-            return f"regexp_full_match({j}, '\"{UUID_FORM}\"')"
+            return f"regexp_full_match({j}, '{UUID_FORM}')"
         case "id":
             return _valid_id(j)
         case "int":
@@ -107,17 +120,15 @@ def valid(field: Field, j: str) -> str:
 
 
 def instant(j: str) -> str:
-    """The UTC timestamp of a JSON string; NULL for anything that is none. Decimals after the sixth are cut."""
-    offset = f"""CASE WHEN {j}[-2] = 'Z' OR {j}[-7] NOT IN ('+', '-') THEN 0
-        ELSE ({j}[-6:-5]::BIGINT * 60 + {j}[-3:-2]::BIGINT)
-            * CASE {j}[-7] WHEN '-' THEN -60000000 ELSE 60000000 END END"""
+    """The UTC timestamp of a bare text; NULL for anything that is none. Decimals after the sixth are cut."""
+    offset = f"""CASE WHEN {j}[-1] = 'Z' OR {j}[-6] NOT IN ('+', '-') THEN 0
+        ELSE ({j}[-5:-4]::BIGINT * 60 + {j}[-2:]::BIGINT)
+            * CASE {j}[-6] WHEN '-' THEN -60000000 ELSE 60000000 END END"""
     decimals = f"coalesce(nullif(regexp_extract({j}, '\\.([0-9]{{1,6}})', 1), ''), '0')"
-    zone = f"CASE WHEN ends_with({j}, 'Z\"') THEN 1 WHEN ends_with({j}, '+00:00\"') THEN 6 ELSE 0 END"
-    plain = f"substr({j}, 2, strlen({j}) - 2 - {zone})"
     return f"""CASE
-        WHEN regexp_full_match({j}, {quoted(_PLAIN_INSTANT)}) THEN try_cast({plain} AS TIMESTAMP)
+        WHEN regexp_full_match({j}, {quoted(_PLAIN_INSTANT)}) THEN try_cast({j} AS TIMESTAMP)
         WHEN regexp_full_match({j}, {quoted(_INSTANT)})
-        THEN make_timestamp(epoch_us(try_cast({j}[2:11] || ' ' || {j}[13:20] || '.' || {decimals} AS TIMESTAMP))
+        THEN make_timestamp(epoch_us(try_cast({j}[1:10] || ' ' || {j}[12:19] || '.' || {decimals} AS TIMESTAMP))
             - ({offset})) END"""
 
 
@@ -129,7 +140,13 @@ def canonical(field: Field, j: str) -> str:
             if field.keep == "scrubbed":
                 kept += f""" || ',"text":' || daybook_scrubbed({text(j)})"""
             return f"CASE WHEN {j} IS NOT NULL THEN {kept} || '}}' END"
-        case "uuid" | "uuid_list":
+        case _ if field.privacy == "ip":
+            return f"""regexp_replace({j}, '[0-9]+"$', '0"')"""
+        case "uuid":
+            return f"""'"' || lower({j}) || '"'"""
+        case "timestamp":
+            return f"""'"' || {j} || '"'"""
+        case "uuid_list":
             return f"lower({j})"
         case "decimal":
             return _canonical_number(j)
@@ -157,7 +174,7 @@ def is_plain(field: Field, j: str) -> str | None:
     if field.privacy == "free_text":
         return is_text(j)
     if field.privacy == "ip":
-        return "false"
+        return f"regexp_full_match({j}, {quoted(_PLAIN_IPV4)})"
     match field.type:
         case "decimal":
             return _is_sure_number(j)

@@ -93,7 +93,8 @@ def run(
         """
         CREATE OR REPLACE TEMP TABLE docs AS
         SELECT 'a.ndjson' AS source_file, unnest(range(len(texts))) + 1 AS source_line, unnest(texts) AS doc,
-            coalesce(unnest(texts), 'torn') AS raw, CASE WHEN unnest(texts) IS NULL THEN 'torn line' END AS fault
+            coalesce(unnest(texts), 'torn') AS raw, CASE WHEN unnest(texts) IS NULL THEN 'torn line' END AS fault,
+            false AS is_known
         FROM (SELECT ?::VARCHAR[] AS texts)""",
         [texts],
     )

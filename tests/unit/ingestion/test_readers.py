@@ -73,6 +73,19 @@ def bad(found: list[Row]) -> list[tuple[int, str, str | None]]:
     return [(line, raw, fault) for line, _, raw, fault in found if fault is not None]
 
 
+def test_the_members_of_a_table_are_known_before_its_rows(tmp_path: Path) -> None:
+    """The judge then looks for none that the contract does not know."""
+    known, more = ["id", "text", "object"], ["id", "mood"]
+    for names in (known, more):
+        row = dict.fromkeys(names, "{}")
+        (tmp_path / "events.csv").write_text(f"{','.join(names)}\n{','.join(row.values())}\n")
+        (tmp_path / "events.ndjson").write_text(json.dumps(row))
+        pq.write_table(pa.table({name: [text] for name, text in row.items()}), tmp_path / "events.parquet")
+        for suffix, is_known in (("csv", names == known), ("parquet", names == known), ("ndjson", False)):
+            [table] = read_documents(duckdb.connect(), STREAM, tmp_path / f"events.{suffix}")
+            assert table["is_known"].to_pylist() == [is_known], (names, suffix)
+
+
 # --- NDJSON ---
 
 

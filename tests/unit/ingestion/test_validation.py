@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import time
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ import duckdb
 import pytest
 from judging import KEY, U1, U2, assessment, batch, batch_event, one, run, stream, study
 
-from ingestion.contract import load_contracts, raw_columns
+from ingestion.contract import EventType, Field, load_contracts, raw_columns
 from ingestion.exact import Exact
 from ingestion.privacy import keyed_hash
 from ingestion.validation import Drift, judge, most_drift
@@ -141,7 +142,8 @@ def test_the_last_days_of_the_calendar(day: date) -> None:
     con = duckdb.connect()
     docs = json.dumps(study(event_ts="9999-12-31T23:59:59.999999Z")).replace("'", "''")
     con.execute(
-        f"CREATE TABLE docs AS SELECT 'a' source_file, 1 source_line, '{docs}' doc, '' raw, NULL::VARCHAR fault"
+        f"CREATE TABLE docs AS SELECT 'a' source_file, 1 source_line, '{docs}' doc, '' raw, NULL::VARCHAR fault,"
+        " false is_known"
     )
     assert judge(con, STUDY, "docs", day, KEY).rows_accepted == 1
 
@@ -314,6 +316,52 @@ def test_privacy_is_applied_to_what_is_stored() -> None:
         "feedback_text": {"hash": keyed_hash(KEY, "bad"), "length": 3},
         "rating": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        *(("203.0.113.77", "203.0.113.0"), ("0.0.0.0", "0.0.0.0"), ("255.255.255.255", "255.255.255.0")),
+        *(("10.20.30.4", "10.20.30.0"), ("2001:db8:1:2::7", "2001:db8:1::"), ("::ffff:10.0.0.9", "::")),
+        *(("203.0.113.256", None), ("203.0.113.07", None), ("203.0.113", None), ("203.0.113.7 ", None), ("", None)),
+        *(("1.2.3.4.5", None), ("203.0.113.7\n", None), ("203.0.113.\u0667", None)),
+    ],
+)
+def test_an_address_is_cut_alike_by_the_engine_and_in_python(address: str, kept: str | None) -> None:
+    docs = [study("session_start", {"ip_address": address}), study("session_start", {"ip_address": address, "more": 1})]
+    by_engine, exactly = (json.loads(row["payload"]) for row in run(STUDY, docs).accepted)
+    expected = {} if kept is None else {"ip_address": kept}
+    assert (by_engine, exactly) == (expected, {**expected, "more": 1})
+
+
+def test_of_documents_whose_members_are_known_none_is_looked_for() -> None:
+    """Readers of tables know the names before a row is read; a null is no member."""
+    event, con = study("session_end", {"xp_earned": 5, "more": 1}), duckdb.connect()
+    text = json.dumps({**event, "chunk_id": None})
+    con.execute(
+        "create table docs as select 'a' source_file, 1 source_line, doc, doc raw, null::varchar fault, true is_known"
+        " from (select ?::varchar as doc)",
+        [text],
+    )
+    judged = judge(con, STUDY, "docs", date(2025, 9, 1), KEY)
+    assert judged.drift == [Drift("more", "session_end", "unknown_field", 1)]  # in the payload it still is
+    columns = "row_id, id_hash, content_hash, payload, event_ts, user_id, chunk_id"
+    known = con.execute(f"select {columns} from {judged.accepted}").fetchall()
+    [as_line] = run(STUDY, [event]).accepted
+    assert known == [tuple(as_line[name] for name in columns.split(", "))]
+
+
+def test_a_uuid_and_an_instant_in_a_payload_are_read_as_in_an_envelope() -> None:
+    fields = (Field("ref", "uuid", column="ref"), Field("due", "timestamp", column="due"), Field("n", "int"))
+    of = replace(STUDY, event_types=(EventType("review", payload=fields),))
+    due = "2025-09-02T00:00:00+02:00"
+    good = {"ref": U1.upper(), "due": due, "n": 1}
+    verdicts = run(of, [study("review", payload) for payload in (good, {"ref": 5}, {"due": "tomorrow"}, {"ref": None})])
+    assert verdicts.details == ["properties.ref: 5", 'properties.due: "tomorrow"']
+    first, last = verdicts.accepted
+    assert (first["ref"], first["due"]) == (U1, datetime(2025, 9, 1, 22))
+    assert json.loads(first["payload"]) == {"ref": U1, "due": due, "n": 1}
+    assert (last["ref"], last["due"], last["payload"]) == (None, None, "{}")
 
 
 def test_fields_without_a_type_are_open() -> None:

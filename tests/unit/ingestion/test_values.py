@@ -12,15 +12,16 @@ from judging import KEY, stream
 
 from ingestion.contract import Field
 from ingestion.exact import Exact
-from ingestion.values import instant, typed, valid
+from ingestion.values import bare, instant, is_bare, typed, valid
 
 
 def judge(field: Field, text: str) -> tuple[bool, Any]:
     """Whether the JSON text is valid, and its typed value. A number comes as spelled, as it does in the judge."""
+    j = bare("j") if is_bare(field) else "j"
     con = duckdb.connect()
     Exact(stream("study"), KEY).register(con)
     row = con.execute(
-        f"SELECT {valid(field, 'j')}, {typed(field, 'j') if field.type not in ('object', 'list') else 'NULL'}"
+        f"SELECT {valid(field, j)}, {typed(field, j) if field.type not in ('object', 'list') else 'NULL'}"
         " FROM (SELECT CASE WHEN regexp_full_match($1, '-?[0-9].*') THEN $1"
         " ELSE json_extract('{\"v\":' || $1 || '}', '$.v')::VARCHAR END AS j)",
         [text],

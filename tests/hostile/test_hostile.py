@@ -82,7 +82,7 @@ def test_a_row_is_judged_alike_alone_and_among_others(system: str, stream: str) 
     def judged(chosen: list[str]) -> list[tuple[Any, ...]]:
         lines = pa.table({"doc": chosen, "raw": chosen, "fault": pa.nulls(len(chosen), pa.string())})
         con.register("lines", lines)
-        docs = "(select 'a' as source_file, 1::bigint as source_line, * from lines)"
+        docs = "(select 'a' as source_file, 1::bigint as source_line, *, false as is_known from lines)"
         found = judge(con, of, docs, DAY, b"key")
         return [row for table in (found.accepted, found.rejected) for row in con.execute(f"from {table}").fetchall()]
 

@@ -230,20 +230,23 @@ def _write(
         elif not isinstance(item, _CONTAINERS):
             parts.append(_scalar(item, spell))
         else:
-            is_object = isinstance(item, dict)
-            entries = members(item) if is_object else ((None, member) for member in item)
+            if isinstance(item, dict):
+                text, end = "{", "}"
+                entries = [(_quoted(key) + ":", member) for key, member in members(item)]
+            else:
+                text, end = "[", "]"
+                entries = [("", member) for member in item]
             inner: list[Json] = []
-            text = "{" if is_object else "["
             before = ""
-            for key, member in entries:
-                text += f"{before}{_quoted(key)}:" if key is not None else before
+            for name, member in entries:
+                text += before + name
                 before = ","
                 if isinstance(member, _CONTAINERS):
                     inner += [(text,), member]
                     text = ""
                 else:
                     text += _scalar(member, spell)
-            inner.append((text + ("}" if is_object else "]"),))
+            inner.append((text + end,))
             todo += reversed(inner)
     return "".join(parts)
 

@@ -1,10 +1,14 @@
-"""A stream is the same whichever way it comes: the marts from a PostgreSQL, and from files with the same rows."""
+"""A stream is the same whichever way it comes: the marts from a PostgreSQL, and from files with the same rows.
+
+And whole nights over a database: one that is killed, and one over an application's SQLite file.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from collections import defaultdict
@@ -28,8 +32,6 @@ from tests import postgres
 from tests.integration.commands import start
 from tests.integration.warehouse import Warehouse
 
-pytestmark = pytest.mark.skipif(postgres.why_missing() is not None, reason=postgres.why_missing() or "")
-
 FIRST, DAYS = date(2026, 1, 5), 4
 KILLED_ROWS = 20_000
 DATES = [FIRST + timedelta(days=n) for n in range(DAYS)]
@@ -42,6 +44,9 @@ ABOUT_THE_WAY = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
+    why_missing = postgres.why_missing()
+    if why_missing is not None:
+        pytest.skip(why_missing)
     with postgres.server() as running:
         yield running
 
@@ -159,6 +164,41 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
         database="killed",
     )
     assert sorted(of_marts) == sorted(of_table)
+
+
+def test_a_night_over_a_sqlite_file_takes_every_row_once(tmp_path: Path) -> None:
+    demo, home, file = Home(tmp_path / "demo"), Home(tmp_path / "home"), tmp_path / "app.db"
+    generate(demo, learners=8, days=3, seed=3, start=FIRST)
+    url = f"sqlite:///{file}"
+    rows, _ = fill(resolve(url), demo)
+    home.root.mkdir()
+    home.sources.write_text(sources_of(url, FIRST, DATES[2]))
+    night = start(home, "nightly")
+    told, _ = night.communicate(timeout=300)
+    assert night.returncode == 0, told
+    assert ledger.verify(home) == []
+    with duckdb.connect(str(home.published), read_only=True) as marts:
+        [(read, settled, in_batches)] = marts.execute("""
+            select sum(rows_read), sum(rows_accepted + rows_rejected + rows_duplicate + rows_conflict + rows_erased),
+                sum(rows_read) filter (stream = 'batches')
+            from marts.event_ledger""").fetchall()
+        attempts = marts.execute("""
+            select user_id, sum(questions_attempted) as attempts from marts.daily_user_stats
+            group by 1 having attempts > 0""").fetchall()
+    with sqlite3.connect(file) as app:
+        [(batches, events)] = app.execute(
+            "select count(*), sum(json_array_length(events)) from assessment_batches"
+        ).fetchall()
+        whole = "user_id not like 'not-%' and question_id is not null and topic_id is not null"
+        answers = app.execute(f"""
+            select user_id, count(distinct event_id) from study_events
+            where event_type in ('question_submit', 'question_attempt') and {whole}
+                and json_type(properties, '$.is_correct') in ('true', 'false')
+            group by 1""").fetchall()
+    assert read == settled == rows - batches + in_batches
+    assert in_batches == events > batches
+    assert sum(count for _, count in answers) > 250
+    assert sorted(attempts) == sorted(answers)
 
 
 def wait_for_a_reader(server: postgres.Server, night: subprocess.Popen[str]) -> None:

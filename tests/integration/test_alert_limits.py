@@ -75,7 +75,7 @@ class Alerts:
 def alerts(tmp_path_factory: pytest.TempPathFactory) -> Alerts:
     root = tmp_path_factory.mktemp("alerts")
     warehouse = Warehouse(root / "home", target=root / "target")
-    warehouse.dbt("compile", "--select", *ALERTS, *COUNTED)
+    warehouse.dbt("compile", "--select", *ALERTS, *COUNTED, writes_json=True)
     return Alerts(json.loads((warehouse.target / "manifest.json").read_text()))
 
 

@@ -38,7 +38,7 @@ def test_within_a_limit_of_memory_each_model_may_have_all_of_it(
     empty: Warehouse, monkeypatch: pytest.MonkeyPatch, limit: str, threads: int
 ) -> None:
     monkeypatch.setenv("DAYBOOK_MEMORY", limit)
-    empty.dbt("run", "--select", "staging")
+    empty.dbt("run", "--select", "staging", writes_json=True)
     results = json.loads((empty.target / "run_results.json").read_text())["results"]
     used = [result["thread_id"] for result in results if result["unique_id"].startswith("model.")]
     assert len(used) > 20

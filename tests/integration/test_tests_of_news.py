@@ -103,7 +103,7 @@ def untested(world: History, tmp_path_factory: pytest.TempPathFactory) -> Wareho
 def waiting(untested: Warehouse, world: History, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """The tests passed then, and two more nights of models alone came."""
     warehouse = copy_of(untested, tmp_path_factory.mktemp("waiting"))
-    warehouse.dbt(*ALL_TESTS)
+    warehouse.dbt(*ALL_TESTS, writes_json=True)
     for night in world:
         night.write(warehouse.home.landing)
         warehouse.load()
@@ -115,7 +115,7 @@ def waiting(untested: Warehouse, world: History, tmp_path_factory: pytest.TempPa
 def passed(waiting: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """And the tests passed what came: news of two nights, with all that goes wrong in deliveries."""
     warehouse = copy_of(waiting, tmp_path_factory.mktemp("passed"))
-    warehouse.dbt(*ALL_TESTS)
+    warehouse.dbt(*ALL_TESTS, writes_json=True)
     return warehouse
 
 
@@ -131,7 +131,7 @@ def status(warehouse: Warehouse, command: str, *tests: str) -> dict[str, str]:
     path = warehouse.target / "run_results.json"
     path.unlink(missing_ok=True)
     with suppress(AssertionError):
-        warehouse.dbt(command, "--select", *tests)
+        warehouse.dbt(command, "--select", *tests, writes_json=True)
     results = [result for result in json.loads(path.read_text())["results"] if result["unique_id"].startswith("test.")]
     return {result["unique_id"].split(".")[2]: result["status"] for result in results}
 

@@ -98,8 +98,11 @@ class Warehouse:
         )
         Store(self.home).save(as_if_fitted(model), [measured], promote=True)
 
-    def dbt(self, *arguments: str) -> dict[str, str]:
-        """Run dbt here; fails with what dbt printed. Gives the status of each node by its name."""
+    def dbt(self, *arguments: str, writes_json: bool = False) -> dict[str, str]:
+        """Run dbt here; fails with what dbt printed. Gives the status of each node by its name.
+
+        `writes_json`: leave `manifest.json` and `run_results.json` in the target folder. It is most of a small run.
+        """
         if self.project == PROJECT:
             _prepare()
             start_from_what_is_parsed(self.target)
@@ -117,7 +120,8 @@ class Warehouse:
         ]
         try:
             # A line of a log that nobody reads takes each test a twentieth of its time.
-            result = dbtRunner().invoke(["--quiet", "--log-level-file", "none", *arguments, *paths])
+            spared = ["--quiet", "--log-level-file", "none", *([] if writes_json else ["--no-write-json"])]
+            result = dbtRunner().invoke([*spared, *arguments, *paths])
         finally:
             DuckDBConnectionManager.close_all_connections()
         assert result.success, result.exception or [
@@ -131,7 +135,7 @@ class Warehouse:
         """Bring the models up to date, or build them all from the lake; as of an instant of one's own, if given."""
         variables = ["--vars", json.dumps({"as_of": as_of.isoformat(sep=" ")})] if as_of else []
         kinds = ["--resource-type", "seed", "model"]
-        self.dbt("--no-write-json", "build", *kinds, *(["--full-refresh"] if full else []), *variables)
+        self.dbt("build", *kinds, *(["--full-refresh"] if full else []), *variables)
 
     def query(self, sql: str) -> Rows:
         """Rows of a query over the marts (catalog `daybook`) and the models below them (catalog `warehouse`)."""

@@ -139,12 +139,7 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
             from generate_series(0, {KILLED_ROWS - 1}) as n,
                 lateral (select timestamptz '{FIRST} 00:00Z' + n * interval '2 days' / {KILLED_ROWS} as at)"""
         )
-    home = Home(tmp_path / "home")
-    home.root.mkdir()
-    home.sources.write_text(
-        f"study:\n  events: {{kind: database, url: '{url.removesuffix('postgres')}killed', table: events,"
-        f" received_at: received_at, from: {FIRST}, to: {DATES[1]}}}\n"
-    )
+    home = home_over(f"{url.removesuffix('postgres')}killed", tmp_path)
     night = start(home, "nightly")
     try:
         wait_for_a_reader(server, night)
@@ -153,10 +148,7 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
     assert night.wait(timeout=60) == -signal.SIGKILL
     assert ledger.active_loads(home) == {}
 
-    night = start(home, "nightly")
-    told, _ = night.communicate(timeout=300)
-    assert night.returncode == 0, told
-    assert ledger.verify(home) == []
+    run_a_night(home)
     with duckdb.connect(str(home.published), read_only=True) as marts:
         assert marts.execute(
             "select sum(rows_read), sum(rows_accepted), sum(rows_duplicate) from marts.event_ledger"
@@ -170,7 +162,7 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
 
 
 def test_a_night_over_a_sqlite_file_takes_every_row_once(tmp_path: Path) -> None:
-    home, file = Home(tmp_path / "home"), tmp_path / "app.db"
+    file = tmp_path / "app.db"
     first = datetime.combine(FIRST, datetime.min.time())
     rows = []
     for n in range(SQLITE_ROWS):
@@ -181,15 +173,8 @@ def test_a_night_over_a_sqlite_file_takes_every_row_once(tmp_path: Path) -> None
         columns = "received_at, event_type, event_ts, event_id, user_id, topic_id, question_id, properties"
         app.execute(f"create table events ({columns})")
         app.executemany(f"insert into events values ({', '.join('?' * 8)})", rows)
-    home.root.mkdir()
-    home.sources.write_text(
-        f"study:\n  events: {{kind: database, url: 'sqlite:///{file}', table: events,"
-        f" received_at: received_at, from: {FIRST}, to: {DATES[1]}}}\n"
-    )
-    night = start(home, "nightly")
-    told, _ = night.communicate(timeout=300)
-    assert night.returncode == 0, told
-    assert ledger.verify(home) == []
+    home = home_over(f"sqlite:///{file}", tmp_path)
+    run_a_night(home)
     with duckdb.connect(str(home.published), read_only=True) as marts:
         assert marts.execute(
             "select sum(rows_read), sum(rows_accepted), count(distinct extract_date) from marts.event_ledger"
@@ -203,6 +188,24 @@ def test_a_night_over_a_sqlite_file_takes_every_row_once(tmp_path: Path) -> None
         ).fetchall()
     assert len(of_table) == 100
     assert sorted(of_marts) == sorted(of_table)
+
+
+def home_over(url: str, root: Path) -> Home:
+    """A home whose events of the study app are the rows of a table `events`."""
+    home = Home(root / "home")
+    home.root.mkdir()
+    home.sources.write_text(
+        f"study:\n  events: {{kind: database, url: '{url}', table: events,"
+        f" received_at: received_at, from: {FIRST}, to: {DATES[1]}}}\n"
+    )
+    return home
+
+
+def run_a_night(home: Home) -> None:
+    night = start(home, "nightly")
+    told, _ = night.communicate(timeout=300)
+    assert night.returncode == 0, told
+    assert ledger.verify(home) == []
 
 
 def wait_for_a_reader(server: postgres.Server, night: subprocess.Popen[str]) -> None:

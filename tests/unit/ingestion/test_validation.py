@@ -351,6 +351,17 @@ def test_of_documents_whose_members_are_known_none_is_looked_for() -> None:
     assert known == [tuple(as_line[name] for name in columns.split(", "))]
 
 
+def test_what_is_known_of_a_batch_is_not_known_of_its_events() -> None:
+    con, line = duckdb.connect(), json.dumps(batch({**batch_event(), "extra": 1}))
+    con.execute(
+        "create table docs as select 'a' source_file, 1 source_line, doc, doc raw, null::varchar fault, true is_known"
+        " from (select ?::varchar as doc)",
+        [line],
+    )
+    drift = judge(con, BATCHES, "docs", date(2025, 9, 1), KEY).drift
+    assert [(found.field, found.kind, found.rows) for found in drift] == [("extra", "unknown_field", 1)]
+
+
 def test_a_uuid_and_an_instant_in_a_payload_are_read_as_in_an_envelope() -> None:
     fields = (Field("ref", "uuid", column="ref"), Field("due", "timestamp", column="due"), Field("n", "int"))
     of = replace(STUDY, event_types=(EventType("review", payload=fields),))

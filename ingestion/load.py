@@ -306,7 +306,7 @@ class Loader:
             desk.cursor() as con,
         ):
             expected = opened.count()
-            documents = map(noted, read_records(con, opened.name, records, opened.is_known))
+            documents = map(noted, read_records(con, opened.name, records, opened.is_known, opened.is_valid))
             for _, piece in self._judge_pieces(desk, extract, ((str(extract), some) for some in documents)):
                 pieces.append(piece)
                 rows += piece.rows_read

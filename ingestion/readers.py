@@ -117,12 +117,18 @@ def read_documents(con: duckdb.DuckDBPyConnection, stream: Stream, path: Locatio
 
 
 def read_records(
-    con: duckdb.DuckDBPyConnection, name: str, records: Iterable[pa.Table], is_known: bool = False, first: int = 1
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    records: Iterable[pa.Table],
+    is_known: bool = False,
+    is_valid: bool = False,
+    first: int = 1,
 ) -> Iterator[pa.Table]:
     """Records of a database as tables of the schema DOCUMENTS, numbered from `first` in the order in which they come.
 
     `records` are a few at a time. The first column holds JSON objects; another one holds, of the field that it is named
-    after, texts that may be JSON. `is_known`: the contract has a field for every member. Raises UnreadableFile.
+    after, texts that may be JSON. `is_known`: the contract has a field for every member. `is_valid`: there is no other
+    column, and the objects are strictly valid for certain. Raises UnreadableFile.
     """
     cursor = con.cursor()
     try:
@@ -130,9 +136,11 @@ def read_records(
             faults = dict.fromkeys(np.flatnonzero(np.asarray(_lengths(piece)) > LONGEST_ROW).tolist(), _TOO_LONG)
             numbers = np.arange(first, first + len(piece))
             first += len(piece)
-            # What a database or Python has spelled is JSON in the strict sense, if it is any.
             docs = _whole_records(cursor, piece)
-            yield _judged_lines(cursor, name, numbers, docs, faults, is_strict=True, is_known=is_known)
+            if is_valid:
+                yield _documents(name, numbers, docs, docs, faults, is_known)
+            else:  # what a database or Python has spelled is JSON in the strict sense, if it is any
+                yield _judged_lines(cursor, name, numbers, docs, faults, is_strict=True, is_known=is_known)
     except (pa.ArrowException, duckdb.Error) as error:
         raise UnreadableFile(in_short(str(error))) from error
     finally:

@@ -234,9 +234,46 @@ def test_values_are_spelled_exactly(database: PostgreSQL, home: Home) -> None:
         "code": "ab ",
         "j": {"a": "1.50", "b": None},
         "b": {"a": "1.50"},
-        "empty": None,
     }
     assert table["properties"].to_pylist() == ['{"x": [1, 2.50]}']
+
+
+def test_a_field_may_have_any_name_and_a_row_many_of_them(database: PostgreSQL, home: Home) -> None:
+    """A function takes a hundred arguments at most, and a role may read a backslash in a text as it once was read."""
+    names = ['it\'s "a\\b" 100%', "ß:,{}", *(f"c{n}" for n in range(1_000))]
+    columns = ", ".join('"' + name.replace('"', '""') + '" int' for name in names)
+    values = ", ".join(str(n) for n in range(len(names)))
+    database.execute(
+        f"create table wide (received_at timestamptz, {columns})",
+        f"insert into wide values ('{FIRST} 10:00+00', {values})",
+        f"insert into wide values ('{FIRST} 11:00+00')",
+        f"alter role postgres in database {database.name} set standard_conforming_strings = off",
+    )
+    database.configure(table="wide", ignore=[])
+    assert documents(home) == [{name: n for n, name in enumerate(names)}, {}]
+
+
+def test_rows_are_looked_at_unless_each_column_is_of_a_type_that_makes_valid_json(
+    database: PostgreSQL, home: Home, query: Query
+) -> None:
+    """A column of type json holds what was written, half of a surrogate pair too, which PostgreSQL takes for JSON."""
+
+    def is_valid() -> bool:
+        with window(load_sources(home).databases["study", "events"], EVENTS, FIRST) as opened:
+            return opened.is_valid
+
+    assert is_valid()
+    for type_ in ("int[]", "xml", "interval", "point"):
+        database.execute(f"alter table study_events add other {type_}")
+        assert not is_valid(), type_
+        database.execute("alter table study_events drop other")
+    database.execute("alter table study_events alter properties type json")
+    assert not is_valid()
+    database.put([event(1), event(2, properties='{"topic_name": "\\ud800"}')], at(10))
+    assert outcomes(home)[f"study/{FIRST}/events"].rejected == {"malformed": 1}
+    assert query("select event_id from lake.raw.study_events") == [(event(1)["event_id"],)]
+    database.execute("alter table study_events alter properties type text")  # read as JSON where it is some
+    assert not is_valid()
 
 
 def test_a_text_that_holds_json_is_json_and_any_other_is_none(database: PostgreSQL, home: Home, query: Query) -> None:

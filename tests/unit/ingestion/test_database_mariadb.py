@@ -349,7 +349,7 @@ def test_a_reading_that_is_given_up_leaves_the_rest_at_the_server(
 def test_a_load_that_fails_in_mid_read_leaves_the_rest_at_the_server(
     database: MariaDB, home: Home, complaints: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(con: object, name: str, records: Iterator[Any], is_known: bool) -> Iterator[Any]:
+    def broken(con: object, name: str, records: Iterator[Any], *how: bool) -> Iterator[Any]:
         yield next(records)
         raise KeyError("no room")
 

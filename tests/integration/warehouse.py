@@ -16,14 +16,14 @@ import pyarrow as pa
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from ingestion.extracts import discover
+from ingestion.extracts import Extract, ExtractError, discover
 from ingestion.home import Home
 from ingestion.lake import attach_lake
-from ingestion.load import load_extract, pending
+from ingestion.load import Loader, pending
 from mastery.model import DIFFICULTIES, Figures
 from mastery.model import Model as FittedModel
 from mastery.store import Store
-from orchestration.dbt_command import save_time
+from orchestration.dbt_patches import save_time
 from orchestration.manifest import PROJECT_DIR as PROJECT
 from orchestration.manifest import prepare, start_from_what_is_parsed
 from tests.reference import Model
@@ -72,14 +72,17 @@ class Warehouse:
 
     def load(self, first: date | None = None, last: date | None = None) -> None:
         """Load every extract that is new or changed, or those of an inclusive range of dates."""
-        for extract in pending(self.home, first, last):
-            load_extract(self.home, extract)
+        self._load(pending(self.home, first, last))
 
     def load_again(self, extract_date: date) -> None:
         """Load every extract of a date, changed or not."""
-        for extract in discover(self.home).extracts:
-            if extract.extract_date == extract_date:
-                load_extract(self.home, extract)
+        self._load([extract for extract in discover(self.home).extracts if extract.extract_date == extract_date])
+
+    def _load(self, extracts: list[Extract]) -> None:
+        with Loader(self.home) as loader:
+            for _, outcome in loader.load_all(extracts):
+                if isinstance(outcome, ExtractError):
+                    raise outcome
 
     def promote(self, model: Model) -> None:
         """Let a model that was made by hand score from now on."""
@@ -103,6 +106,16 @@ class Warehouse:
 
         `writes_json`: leave `manifest.json` and `run_results.json` in the target folder. It is most of a small run.
         """
+        results = self._results_of_dbt(arguments, writes_json)
+        return {done.node.name: str(done.status) for done in results if hasattr(done, "node")}
+
+    def rendered(self, query: str) -> Rows:
+        """The rows of a query that dbt has rendered."""
+        [done] = self._results_of_dbt(("show", "--inline", query), writes_json=False)
+        names = done.agate_table.column_names
+        return [dict(zip(names, row, strict=True)) for row in done.agate_table.rows]
+
+    def _results_of_dbt(self, arguments: tuple[str, ...], writes_json: bool) -> Any:
         if self.project == PROJECT:
             _prepare()
             start_from_what_is_parsed(self.target)
@@ -129,7 +142,7 @@ class Warehouse:
             for done in result.result
             if done.status not in ("success", "pass", "warn")
         ]
-        return {done.node.name: str(done.status) for done in result.result if hasattr(done, "node")}
+        return result.result
 
     def build(self, full: bool = False, as_of: datetime | None = None) -> None:
         """Bring the models up to date, or build them all from the lake; as of an instant of one's own, if given."""

@@ -9,14 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from dbt_common.events import event_manager_client
-from dbt_common.events.base_types import EventLevel
-from dbt_common.events.event_manager_client import add_logger_to_manager
-from dbt_common.events.functions import fire_event
-from dbt_common.events.logger import LoggerConfig, _TextLogger
-from dbt_common.events.types import Note
 
-from orchestration.dbt_command import drop_unheard_messages
 from orchestration.resources import Alert, AlertResource, Progress, SourcesResource, dbt_executable
 
 ALERT = Alert("Daybook: load failed", "study/2026-03-10/events.ndjson.gz: cut off", "run-1")
@@ -77,24 +70,6 @@ def test_the_dbt_command_says_its_version_at_once() -> None:
         [dbt_executable(), "--version"], capture_output=True, text=True, check=True, timeout=10
     ).stdout
     assert "installed: 1.11." in told
-
-
-def test_dbt_tells_debug_messages_to_a_logger_that_shows_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And everything else to each."""
-    spelled = []
-    monkeypatch.setattr(
-        _TextLogger, "write_line", lambda logger, message: spelled.append((logger.name, message.info.msg))
-    )
-    monkeypatch.setattr(event_manager_client, "_EVENT_MANAGER", None)
-    drop_unheard_messages()
-    add_logger_to_manager(LoggerConfig("info", level=EventLevel.INFO))
-    fire_event(Note(msg="a detail"), level=EventLevel.DEBUG)
-    fire_event(Note(msg="a fact"), level=EventLevel.INFO)
-    add_logger_to_manager(LoggerConfig("debug", level=EventLevel.DEBUG))
-    fire_event(Note(msg="another detail"), level=EventLevel.DEBUG)
-    assert ("info", "a detail") not in spelled
-    assert ("info", "a fact") in spelled
-    assert ("debug", "another detail") in spelled
 
 
 def test_a_stream_is_told_where_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,71 @@
+"""That dbt says and does the same without what it does in vain. That it builds the same, all tests of builds see."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from dbt.clients.jinja import MacroGenerator
+from dbt.context.base import BaseContext
+from dbt.context.macros import MacroNamespace
+from dbt_common.events import event_manager_client
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.event_manager_client import add_logger_to_manager
+from dbt_common.events.functions import fire_event
+from dbt_common.events.logger import LoggerConfig, _TextLogger
+from dbt_common.events.types import Note
+
+from orchestration.dbt_patches import drop_unheard_messages, save_time
+
+save_time()
+
+
+def test_a_message_is_put_into_words_when_it_is_looked_at() -> None:
+    note = Note(msg="a fact")
+    assert "pb_msg" not in vars(note)
+    assert note.message() == "a fact"
+    note.msg = "another"
+    assert (note.msg, note.to_dict()) == ("another", {"msg": "another"})
+    with pytest.raises(AttributeError):
+        _ = note.nothing
+
+
+def test_dbt_tells_debug_messages_to_a_logger_that_shows_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And everything else to each."""
+    spelled = []
+    monkeypatch.setattr(
+        _TextLogger, "write_line", lambda logger, message: spelled.append((logger.name, message.info.msg))
+    )
+    monkeypatch.setattr(event_manager_client, "_EVENT_MANAGER", None)
+    drop_unheard_messages()
+    add_logger_to_manager(LoggerConfig("info", level=EventLevel.INFO))
+    fire_event(Note(msg="a detail"), level=EventLevel.DEBUG)
+    fire_event(Note(msg="a fact"), level=EventLevel.INFO)
+    add_logger_to_manager(LoggerConfig("debug", level=EventLevel.DEBUG))
+    fire_event(Note(msg="another detail"), level=EventLevel.DEBUG)
+    assert ("info", "a detail") not in spelled
+    assert ("info", "a fact") in spelled
+    assert ("debug", "another detail") in spelled
+
+
+def test_the_first_package_that_has_a_macro_is_asked_for_it() -> None:
+    """The node's own, then the project, then packages by their names, then dbt."""
+    packages: Any = {"daybook": {"own": 3}}
+    every: dict[str, Any] = {"own": 4, "projects": 4, "dbts": 4}
+    found = MacroNamespace({"own": 2, "projects": 2}, {"own": 1}, every, packages)  # type: ignore[dict-item]
+    assert {**found} == {"own": 1, "projects": 2, "dbts": 4, "daybook": packages["daybook"], "dbt": every}
+    assert len(found) == 5
+    assert "nobodys" not in found
+    assert found.get_from_package("dbt", "own") == 4
+
+
+def test_a_macro_sees_its_context_as_it_is_when_it_is_called() -> None:
+    source = "{% macro sum(n) %}{% set n = n + more %}{{ return(n) }}{% endmacro %}"
+    macro: Any = SimpleNamespace(name="sum", unique_id="macro.daybook.sum", macro_sql=source)
+    context: dict[str, Any] = {"more": 1, "return": BaseContext._return}
+    add = MacroGenerator(macro, context)
+    assert [add(1), add(1)] == [2, 2]
+    context["more"] = 10
+    assert add(1) == 11
+    assert MacroGenerator(macro, {"more": 5, "return": BaseContext._return})(1) == 6

@@ -1,10 +1,13 @@
-{#
-The instant that the var `as_of` sets, as SQL; none where it sets none. Only a date, or a time of it, in UTC is taken: an engine would drop an
-offset in silence and speak of another instant.
-#}
+{# The instant that the var `as_of` sets, as SQL; none where it sets none. #}
 {% macro as_of_set() %}
     {%- set as_of = var('as_of') -%}
-    {%- if as_of is none -%}{{ return(none) }}{%- endif -%}
+    {{ return(none if as_of is none else plain_timestamp(as_of)) }}
+{% endmacro %}
+
+{#
+A date, or a time of it, in UTC, as SQL. No other text is taken: an engine would drop an offset in silence and speak of another instant.
+#}
+{% macro plain_timestamp(as_of) %}
     {%- if execute and not modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?', as_of | string) -%}
         {{ exceptions.raise_compiler_error(
             "The var as_of is '" ~ as_of ~ "'. It has to be a date or a timestamp in UTC, without an offset: 2026-01-08, or 2026-01-08 13:30:00"

@@ -512,15 +512,15 @@ class _PostgreSQL(_Dialect):
         cells = "".join(f", w.{window.named(c.name)}" for c in window.columns if c.may_hold_json)
         members = ", ".join(f"{self._literal(f'{_key(c)}:')} || {self._spelled(window, c)}" for c in whole)
         # A seventh cheaper for the server than `row_to_json`, and a row is shorter: what is null is left out.
-        doc = f"'{{' || array_to_string(array[{members}]::text[], ',') || '}}'"
+        doc = f"'{{' || pg_catalog.array_to_string(array[{members}]::text[], ',') || '}}'"
         return f"select {doc}{cells} from {window.relation} {window.clauses}"
 
     def _spelled(self, window: Window, column: Column) -> str:
-        """A value as JSON."""
-        name = f"w.{window.named(column.name)}"
+        """A value as JSON. A schema of the database may have functions and operators of these names: none is taken."""
+        value = f"w.{window.named(column.name)}"
         if column.code == self._JSONB:
-            return f"{name}::text"
-        return f"'\"' || {name} || '\"'" if column.code == self._UUID else f"to_json({name})::text"
+            return f"{value}::text"
+        return f"'\"' || {value}::text || '\"'" if column.code == self._UUID else f"pg_catalog.to_json({value})::text"
 
     @staticmethod
     def _literal(text: str) -> str:

@@ -238,7 +238,8 @@ def test_values_are_spelled_exactly(database: PostgreSQL, home: Home) -> None:
     assert table["properties"].to_pylist() == ['{"x": [1, 2.50]}']
 
 
-def test_a_field_may_have_any_name_and_a_row_many_of_them(database: PostgreSQL, home: Home) -> None:
+@pytest.mark.parametrize("setting", ["on", "off"])
+def test_a_field_may_have_any_name_and_a_row_many_of_them(database: PostgreSQL, home: Home, setting: str) -> None:
     """A function takes a hundred arguments at most, and a role may read a backslash in a text as it once was read."""
     names = ['it\'s "a\\b" 100%', "ß:,{}", *(f"c{n}" for n in range(1_000))]
     columns = ", ".join('"' + name.replace('"', '""') + '" int' for name in names)
@@ -247,10 +248,39 @@ def test_a_field_may_have_any_name_and_a_row_many_of_them(database: PostgreSQL, 
         f"create table wide (received_at timestamptz, {columns})",
         f"insert into wide values ('{FIRST} 10:00+00', {values})",
         f"insert into wide values ('{FIRST} 11:00+00')",
-        f"alter role postgres in database {database.name} set standard_conforming_strings = off",
+        f"alter role postgres in database {database.name} set standard_conforming_strings = {setting}",
     )
     database.configure(table="wide", ignore=[])
     assert documents(home) == [{name: n for n, name in enumerate(names)}, {}]
+
+
+def test_functions_and_operators_of_the_database_spell_nothing(database: PostgreSQL, home: Home, query: Query) -> None:
+    """Whoever may make some in `public` would have them run by the reader, and old databases have such names."""
+    database.put([event(1)], at(10))
+    [expected] = documents(home)
+    of_text = "returns text language sql as $$ select 'shadow'::text $$"
+    database.execute(
+        "create function to_json(text) returns json language sql as $$ select '\"shadow\"'::json $$",
+        "create function to_json(timestamptz) returns json language sql as $$ select '\"shadow\"'::json $$",
+        f"create function array_to_string(text[], text) {of_text}",
+        f"create function shadow(text, uuid) {of_text}",
+        "create operator || (leftarg = text, rightarg = uuid, function = shadow)",
+    )
+    assert documents(home) == [expected]
+    assert outcomes(home)[f"study/{FIRST}/events"].rows_accepted == 1
+
+
+def test_a_row_that_is_too_long_is_malformed_where_nobody_looks_whether_it_is_json(
+    database: PostgreSQL, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("ingestion.database", "ingestion.readers"):
+        monkeypatch.setattr(f"{module}.LONGEST_ROW", 2_000)
+    long = event(2, properties=json.dumps({"topic_name": "x" * 2_000}))
+    database.put([event(1), long, event(3)], at(10))
+    with window(load_sources(home).databases["study", "events"], EVENTS, FIRST) as opened:
+        assert opened.is_valid
+    load = outcomes(home)[f"study/{FIRST}/events"]
+    assert (load.rows_accepted, load.rejected) == (2, {"malformed": 1})
 
 
 def test_rows_are_looked_at_unless_each_column_is_of_a_type_that_makes_valid_json(

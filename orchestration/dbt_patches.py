@@ -28,7 +28,8 @@ def save_time() -> None:
 def put_messages_into_words_late() -> None:
     """Let dbt, in this process, make a message only when somebody looks at it.
 
-    dbt makes thousands for each build, most of them for a log at a level that nobody has asked for.
+    dbt makes thousands for each build, most of them for a log at a level that nobody has asked for. One that cannot be
+    made is told then, too, and not where dbt meant to make it.
     """
     from dbt_common.events.base_types import BaseEvent
 
@@ -92,13 +93,15 @@ def share_what_is_parsed() -> None:
 def compile_templates_once() -> None:
     """Let dbt, in this process, compile equal templates once: those of a generic test are the same at each column."""
     from dbt_common.clients.jinja import MacroFuzzEnvironment
+    from jinja2 import Undefined
 
     anew = MacroFuzzEnvironment.compile
     compiled: dict[tuple[Any, ...], Any] = {}
 
     def compile_once(self: Any, source: Any, *how: Any, **named: Any) -> Any:
-        # What is made of a source depends on no more of its environment: dbt gives all of a class the same extensions.
-        key = (type(self), source, how, *sorted(named.items()))
+        # dbt gives all environments of a class the same extensions and filters. What is undefined it lets pass where it
+        # parses, and so does what jinja works out as it compiles.
+        key = (type(self), self.undefined is Undefined, source, how, *sorted(named.items()))
         if key not in compiled:
             compiled[key] = anew(self, source, *how, **named)
         return compiled[key]
@@ -119,10 +122,10 @@ def find_macros_once() -> None:
         make(self, *args, **kwargs)
         self._found = {}
         for package in reversed([*self._search_order()]):
-            self._found.update(package)
+            self._found.update(dict.fromkeys(package, package))
 
     def get(self: Any, key: str) -> Any:
-        return self._found[key]
+        return self._found[key][key]  # a unit test puts macros of its own in the place of a package's
 
     def names(self: Any) -> Iterator[str]:
         return iter(self._found)

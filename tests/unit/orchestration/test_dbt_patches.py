@@ -6,15 +6,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dbt.clients.jinja import MacroGenerator
+from dbt.clients.jinja import MacroGenerator, get_rendered
 from dbt.context.base import BaseContext
 from dbt.context.macros import MacroNamespace
+from dbt_common.clients.jinja import get_environment
 from dbt_common.events import event_manager_client
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import add_logger_to_manager
 from dbt_common.events.functions import fire_event
 from dbt_common.events.logger import LoggerConfig, _TextLogger
 from dbt_common.events.types import Note
+from dbt_common.exceptions import UndefinedMacroError
 
 from orchestration.dbt_patches import drop_unheard_messages, save_time
 
@@ -58,6 +60,8 @@ def test_the_first_package_that_has_a_macro_is_asked_for_it() -> None:
     assert len(found) == 5
     assert "nobodys" not in found
     assert found.get_from_package("dbt", "own") == 4
+    every["dbts"] = 5  # as a unit test does with the macros that it replaces
+    assert found["dbts"] == found.get_from_package(None, "dbts") == 5
 
 
 def test_a_macro_sees_its_context_as_it_is_when_it_is_called() -> None:
@@ -65,7 +69,20 @@ def test_a_macro_sees_its_context_as_it_is_when_it_is_called() -> None:
     macro: Any = SimpleNamespace(name="sum", unique_id="macro.daybook.sum", macro_sql=source)
     context: dict[str, Any] = {"more": 1, "return": BaseContext._return}
     add = MacroGenerator(macro, context)
+    assert add.get_macro() is add.get_macro()
     assert [add(1), add(1)] == [2, 2]
     context["more"] = 10
     assert add(1) == 11
     assert MacroGenerator(macro, {"more": 5, "return": BaseContext._return})(1) == 6
+
+
+def test_equal_templates_are_compiled_once_where_dbt_parses_and_once_where_it_runs() -> None:
+    """Where it parses, whatever is undefined passes."""
+    template = "{{ {'a': 1}['b']['c'] | default('none') }}"
+    parsing = [get_environment(None, capture_macros=True).compile(template) for _ in range(2)]
+    running = [get_environment(None).compile(template) for _ in range(2)]
+    assert parsing[0] is parsing[1]
+    assert running[0] is running[1]
+    assert running[0] is not parsing[0]
+    with pytest.raises(UndefinedMacroError, match="has no attribute 'b'"):
+        get_rendered(template, {})

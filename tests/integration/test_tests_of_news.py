@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from orchestration.manifest import prepare
 from tests.integration.warehouse import PROJECT, Rows, Warehouse
 from tests.reference.histories import History, history
 
@@ -87,6 +86,13 @@ def world() -> History:
 
 
 @pytest.fixture(scope="module")
+def nodes() -> dict[str, Any]:
+    """What dbt knows of its project, by the name that it gives each thing."""
+    found: dict[str, Any] = prepare().manifest["nodes"]
+    return found
+
+
+@pytest.fixture(scope="module")
 def untested(world: History, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """Two nights of models alone."""
     root = tmp_path_factory.mktemp("untested")
@@ -103,7 +109,7 @@ def untested(world: History, tmp_path_factory: pytest.TempPathFactory) -> Wareho
 def waiting(untested: Warehouse, world: History, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """The tests passed then, and two more nights of models alone came."""
     warehouse = copy_of(untested, tmp_path_factory.mktemp("waiting"))
-    warehouse.dbt(*ALL_TESTS, writes_json=True)
+    warehouse.dbt(*ALL_TESTS)
     for night in world:
         night.write(warehouse.home.landing)
         warehouse.load()
@@ -115,7 +121,7 @@ def waiting(untested: Warehouse, world: History, tmp_path_factory: pytest.TempPa
 def passed(waiting: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """And the tests passed what came: news of two nights, with all that goes wrong in deliveries."""
     warehouse = copy_of(waiting, tmp_path_factory.mktemp("passed"))
-    warehouse.dbt(*ALL_TESTS, writes_json=True)
+    warehouse.dbt(*ALL_TESTS)
     return warehouse
 
 
@@ -128,23 +134,14 @@ def copy_of(warehouse: Warehouse, root: Path, project: Path = PROJECT) -> Wareho
 
 def status(warehouse: Warehouse, command: str, *tests: str) -> dict[str, str]:
     """Run tests alone, and tell of each whether it passed. Behind one that fails, `build` skips others."""
-    path = warehouse.target / "run_results.json"
-    path.unlink(missing_ok=True)
-    with suppress(AssertionError):
-        warehouse.dbt(command, "--select", *tests, writes_json=True)
-    results = [result for result in json.loads(path.read_text())["results"] if result["unique_id"].startswith("test.")]
-    return {result["unique_id"].split(".")[2]: result["status"] for result in results}
+    told = warehouse.dbt(command, "--select", *tests, may_fail=True)
+    return {test: told[test] for test in tests}
 
 
 def found_by(warehouse: Warehouse, test: str) -> Rows:
     """What a test found, as whoever looks for the fault sees it: by its query, behind the run."""
     [compiled] = warehouse.target.glob(f"compiled/daybook/**/{test}.sql")
     return warehouse.query(compiled.read_text())
-
-
-def nodes(warehouse: Warehouse) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((warehouse.target / "manifest.json").read_text())["nodes"]
-    return found
 
 
 def change(warehouse: Warehouse, statement: str) -> None:
@@ -260,11 +257,11 @@ def test_conditions_are_asked_of_the_rows_on_these_dates(waiting: Warehouse, tmp
 
 @pytest.mark.parametrize(("corrupted", "tests"), CORRUPTIONS)
 def test_singular_tests_see_what_nights_have_changed(
-    waiting: Warehouse, tmp_path: Path, corrupted: dict[str, str], tests: set[str]
+    waiting: Warehouse, tmp_path: Path, nodes: dict[str, Any], corrupted: dict[str, str], tests: set[str]
 ) -> None:
     warehouse = copy_of(waiting, tmp_path)
     for model, assigned in corrupted.items():
-        node = nodes(warehouse)[f"model.daybook.{model}"]
+        node = nodes[f"model.daybook.{model}"]
         key = ", ".join(node["config"]["meta"]["keyed"]["key"])
         deed = f"update {{}} set {assigned}" if assigned else "delete from {}"
         changed = f"({key}) in (select ({key}) from {node['database']}.keyed.{model}__changes)"
@@ -276,11 +273,9 @@ def test_singular_tests_see_what_nights_have_changed(
         unseen -= seen
 
 
-def test_every_singular_test_of_news_is_among_them(passed: Warehouse) -> None:
+def test_every_singular_test_of_news_is_among_them(nodes: dict[str, Any]) -> None:
     of_news = {
-        node["name"]
-        for node in nodes(passed).values()
-        if node["resource_type"] == "test" and "keyed" in node["config"]["meta"]
+        node["name"] for node in nodes.values() if node["resource_type"] == "test" and "keyed" in node["config"]["meta"]
     }
     assert of_news == {test for _, tests in CORRUPTIONS for test in tests}
 

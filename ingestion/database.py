@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -170,47 +171,53 @@ def window(source: DatabaseSource, stream: Stream, day: date) -> Iterator[Window
     except sa.exc.SQLAlchemyError as error:
         raise DatabaseError(f"{name}: {in_short(str(error))}") from None
     finally:
+        line.give_up()
         engine.dispose()
 
 
 class _Line:
-    """The connection to a server, which may say nothing any more."""
+    """The connection to a server, which may say nothing any more. One thread watches it, until it is given up."""
 
     def __init__(self, dialect: _Dialect, source: DatabaseSource, name: str) -> None:
         self.dialect = dialect
         self.source = source
         self.name = name
         self._connection: Any = None  # the driver's
+        self._answer_by = math.inf  # by the clock of the process; nothing is waited for
+        self._is_late = False
+        self._is_given_up = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def connect(self, dialect: sa.Dialect, record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
         """Connect for SQLAlchemy, which asks the server a few things before it hands the connection out."""
         self._connection = dialect.connect(*arguments, **options)
         return self._connection
 
+    def give_up(self) -> None:
+        """Watch no longer."""
+        self._is_given_up.set()
+
     @contextmanager
     def patience(self) -> Iterator[None]:
         """While the server is waited for: not for ever. Raises Interrupted."""
         seconds = self.source.statement_timeout + _PATIENCE
-        has_answered, is_over = threading.Event(), threading.Event()
-
-        def watch() -> None:
-            if has_answered.wait(seconds):
-                return
-            is_over.set()
-            # More than once: what has not quite begun, however late it is, is not ended by the first.
-            while not has_answered.wait(_HANG_UP_AGAIN):
-                if self._connection is not None:
-                    self.dialect.hang_up(self._connection)
-
-        threading.Thread(target=watch, daemon=True).start()
+        self._is_late, self._answer_by = False, monotonic() + seconds
         try:
             yield
         except Exception:
-            if not is_over.is_set():
+            if not self._is_late:
                 raise
             raise Interrupted(f"{self.name}: the server has said nothing for {seconds} s") from None
         finally:
-            has_answered.set()
+            self._answer_by = math.inf
+
+    def _watch(self) -> None:
+        # More than once: what has not quite begun, however late it is, is not ended by the first.
+        while not self._is_given_up.wait(_HANG_UP_AGAIN):
+            if monotonic() > self._answer_by:
+                self._is_late = True
+                if self._connection is not None:
+                    self.dialect.hang_up(self._connection)
 
 
 @dataclass(frozen=True)

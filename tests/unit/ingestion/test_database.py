@@ -254,7 +254,7 @@ def test_a_field_may_have_any_name_and_a_row_many_of_them(database: PostgreSQL, 
     assert documents(home) == [{name: n for n, name in enumerate(names)}, {}]
 
 
-def test_functions_and_operators_of_the_database_spell_nothing(database: PostgreSQL, home: Home, query: Query) -> None:
+def test_functions_and_operators_of_the_database_spell_nothing(database: PostgreSQL, home: Home) -> None:
     """Whoever may make some in `public` would have them run by the reader, and old databases have such names."""
     database.put([event(1)], at(10))
     [expected] = documents(home)
@@ -540,6 +540,15 @@ def test_a_server_that_stands_still_is_given_up(
             list(rows)
         finally:
             os.kill(reader, signal.SIGCONT)
+
+
+def test_nobody_watches_a_connection_that_is_given_up(database: PostgreSQL, home: Home) -> None:
+    before = {*threading.enumerate()}
+    with window(load_sources(home).databases["study", "events"], EVENTS, FIRST) as opened:
+        opened.count()
+        [watcher] = {*threading.enumerate()} - before
+    watcher.join(10)
+    assert not watcher.is_alive()
 
 
 @pytest.mark.parametrize("of_password", ["hunter@2secret", "@2secret", "hunter@2/2secret", "hunter@2?2secret"])

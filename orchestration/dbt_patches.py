@@ -6,7 +6,8 @@ has another function in its place, the tests of builds fail. What does not: the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,8 @@ def save_time() -> None:
     compile_templates_once()
     find_macros_once()
     make_macros_once()
+    make_types_once()
+    set_once()
 
 
 def put_messages_into_words_late() -> None:
@@ -151,3 +154,42 @@ def make_macros_once() -> None:
         return made
 
     BaseMacroGenerator.get_macro = make_once  # type: ignore[method-assign]
+
+
+def make_types_once() -> None:
+    """Let dbt, in this process, make what guesses the types of a result once for the columns that it is to leave alone.
+
+    For each result it makes the same two parsers of dates anew, which is most of what a small result costs.
+    """
+    from dbt_common.clients import agate_helper
+
+    make = cache(agate_helper.build_type_tester)
+
+    def make_once(text_columns: Iterable[str], string_null_values: Iterable[str] | None = ("null", "")) -> Any:
+        nulls = None if string_null_values is None else tuple(string_null_values)
+        return make(frozenset(text_columns), nulls)
+
+    agate_helper.build_type_tester = make_once
+
+
+def set_once() -> None:
+    """Let dbt, in this process, set what the profile says of DuckDB when it opens it, not at each node's connection."""
+    from dbt.adapters.duckdb.environments.local import LocalEnvironment
+    from dbt.adapters.duckdb.utils import escape_sql_string
+
+    open_database: Any = LocalEnvironment.initialize_db
+    open_cursor: Any = LocalEnvironment.initialize_cursor
+
+    def open_and_set(creds: Any, *args: Any) -> Any:
+        connection = open_database(creds, *args)
+        for name, value in (creds.settings or {}).items():
+            connection.execute(f"set global {name} = '{escape_sql_string(value)}'")
+        return connection
+
+    def open_unset(creds: Any, *args: Any) -> Any:
+        without = copy(creds)
+        without.settings = None
+        return open_cursor(without, *args)
+
+    LocalEnvironment.initialize_db = staticmethod(open_and_set)  # type: ignore[method-assign]
+    LocalEnvironment.initialize_cursor = staticmethod(open_unset)  # type: ignore[method-assign]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import agate
 import pytest
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.adapters.duckdb.environments.local import LocalEnvironment
 from dbt.clients.jinja import MacroGenerator, get_rendered
 from dbt.context.base import BaseContext
 from dbt.context.macros import MacroNamespace
+from dbt_common.clients import agate_helper
 from dbt_common.clients.jinja import get_environment
 from dbt_common.events import event_manager_client
 from dbt_common.events.base_types import EventLevel
@@ -86,3 +92,29 @@ def test_equal_templates_are_compiled_once_where_dbt_parses_and_once_where_it_ru
     assert running[0] is not parsing[0]
     with pytest.raises(UndefinedMacroError, match="has no attribute 'b'"):
         get_rendered(template, {})
+
+
+def test_types_are_guessed_as_dbt_does_by_what_is_made_once_for_the_same_columns() -> None:
+    """A column that is to be text stays as it is; the others become what they look like."""
+    as_text = agate_helper.build_type_tester(["id"])
+    assert agate_helper.build_type_tester(iter(["id"])) is as_text
+    assert agate_helper.build_type_tester(["day"]) is not as_text
+    assert agate_helper.build_type_tester(["id"], string_null_values=("",)) is not as_text
+    rows = [("007", "2026-01-05", "7"), ("008", "2026-01-06", "null")]
+    for _ in range(2):
+        table = agate.Table(rows, ["id", "day", "n"], column_types=as_text)
+        assert [tuple(row) for row in table.rows] == [("007", date(2026, 1, 5), 7), ("008", date(2026, 1, 6), None)]
+
+
+def test_every_cursor_has_the_settings_of_the_profile(tmp_path: Path) -> None:
+    settings = {"TimeZone": "Asia/Tokyo", "dynamic_or_filter_threshold": 1000}
+    credentials = DuckDBCredentials(database="kept", schema="main", path=str(tmp_path / "kept.db"), settings=settings)
+    environment = LocalEnvironment(credentials)
+    for _ in range(2):
+        handle = environment.handle()
+        cursor = handle.cursor()
+        cursor.execute("select current_setting('TimeZone'), current_setting('dynamic_or_filter_threshold')::int")
+        assert cursor.fetchall() == [("Asia/Tokyo", 1000)]
+        handle.close()
+    environment.close()
+    assert credentials.settings == settings

@@ -1,6 +1,6 @@
 """A stream is the same whichever way it comes: the marts from a PostgreSQL, and from files with the same rows.
 
-And whole nights over a database: one that is killed, and one over an application's SQLite file.
+And a whole night over a database that is killed, and marts of an application's SQLite file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ingestion.home import Home
 from ingestion.lake import all_streams, find_stream
 from ingestion.readers import read_documents
 from tests import postgres
-from tests.integration.commands import start
+from tests.integration.commands import run, start
 from tests.integration.warehouse import Warehouse
 
 FIRST, DAYS = date(2026, 1, 5), 4
@@ -139,7 +139,9 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
             from generate_series(0, {KILLED_ROWS - 1}) as n,
                 lateral (select timestamptz '{FIRST} 00:00Z' + n * interval '2 days' / {KILLED_ROWS} as at)"""
         )
-    home = home_over(f"{url.removesuffix('postgres')}killed", tmp_path)
+    home = Home(tmp_path / "home")
+    home.root.mkdir()
+    home.sources.write_text(source_of_events(f"{url.removesuffix('postgres')}killed"))
     night = start(home, "nightly")
     try:
         wait_for_a_reader(server, night)
@@ -148,7 +150,9 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
     assert night.wait(timeout=60) == -signal.SIGKILL
     assert ledger.active_loads(home) == {}
 
-    run_a_night(home)
+    whole = run(home, "nightly")
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert ledger.verify(home) == []
     with duckdb.connect(str(home.published), read_only=True) as marts:
         assert marts.execute(
             "select sum(rows_read), sum(rows_accepted), sum(rows_duplicate) from marts.event_ledger"
@@ -161,7 +165,7 @@ def test_a_night_that_is_killed_in_mid_read_and_run_again_takes_every_row_once(
     assert sorted(of_marts) == sorted(of_table)
 
 
-def test_a_night_over_a_sqlite_file_takes_every_row_once(tmp_path: Path) -> None:
+def test_marts_of_a_sqlite_file_take_every_row_once(tmp_path: Path) -> None:
     file = tmp_path / "app.db"
     first = datetime.combine(FIRST, datetime.min.time())
     rows = []
@@ -173,15 +177,20 @@ def test_a_night_over_a_sqlite_file_takes_every_row_once(tmp_path: Path) -> None
         columns = "received_at, event_type, event_ts, event_id, user_id, topic_id, question_id, properties"
         app.execute(f"create table events ({columns})")
         app.executemany(f"insert into events values ({', '.join('?' * 8)})", rows)
-    home = home_over(f"sqlite:///{file}", tmp_path)
-    run_a_night(home)
-    with duckdb.connect(str(home.published), read_only=True) as marts:
-        assert marts.execute(
-            "select sum(rows_read), sum(rows_accepted), count(distinct extract_date) from marts.event_ledger"
-        ).fetchall() == [(SQLITE_ROWS, SQLITE_ROWS, 2)]
-        of_marts = marts.execute(
-            "select date::varchar, user_id, questions_attempted, questions_correct from marts.daily_user_stats"
-        ).fetchall()
+    warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
+    warehouse.home.sources.write_text(source_of_events(f"sqlite:///{file}"))
+    warehouse.load()
+    assert ledger.verify(warehouse.home) == []
+    warehouse.build("event_ledger", "daily_user_stats")
+    [books] = warehouse.query(
+        "select sum(rows_read) as read, sum(rows_accepted) as accepted, count(distinct extract_date) as dates"
+        " from event_ledger"
+    )
+    assert books == {"read": SQLITE_ROWS, "accepted": SQLITE_ROWS, "dates": 2}
+    of_marts = [
+        (str(row["date"]), row["user_id"], row["questions_attempted"], row["questions_correct"])
+        for row in warehouse.mart("daily_user_stats")
+    ]
     with closing(sqlite3.connect(file)) as app:
         of_table = app.execute(
             "select date(event_ts), user_id, count(*), sum(properties ->> 'is_correct') from events group by 1, 2"
@@ -190,22 +199,12 @@ def test_a_night_over_a_sqlite_file_takes_every_row_once(tmp_path: Path) -> None
     assert sorted(of_marts) == sorted(of_table)
 
 
-def home_over(url: str, root: Path) -> Home:
-    """A home whose events of the study app are the rows of a table `events`."""
-    home = Home(root / "home")
-    home.root.mkdir()
-    home.sources.write_text(
+def source_of_events(url: str) -> str:
+    """A `sources.yaml` whose events of the study app are the rows of a table `events`."""
+    return (
         f"study:\n  events: {{kind: database, url: '{url}', table: events,"
         f" received_at: received_at, from: {FIRST}, to: {DATES[1]}}}\n"
     )
-    return home
-
-
-def run_a_night(home: Home) -> None:
-    night = start(home, "nightly")
-    told, _ = night.communicate(timeout=300)
-    assert night.returncode == 0, told
-    assert ledger.verify(home) == []
 
 
 def wait_for_a_reader(server: postgres.Server, night: subprocess.Popen[str]) -> None:

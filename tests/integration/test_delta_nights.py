@@ -83,7 +83,7 @@ def test_a_key_that_is_used_again_keeps_its_other_dates(session: Any, tmp_path: 
         nightly.load()
         assert on_delta.build("+funnel_attempts")
     rebuilt = Warehouse(tmp_path / "rebuilt", target=nightly.target, lake_of=nightly)
-    rebuilt.dbt("build", "--select", "+funnel_attempts", "--resource-type", "seed", "model")
+    rebuilt.build("funnel_attempts")
     assert len(on_delta.mart("funnel_attempts")) == 3
     assert_same("funnel_attempts", rebuilt.mart("funnel_attempts"), on_delta.mart("funnel_attempts"))
 

@@ -19,6 +19,10 @@ GENERATIONS = """
     union all select model, generation from daybook.keyed.builds order by model"""
 
 
+# Of two systems.
+SOME = ("study_sessions", "daily_user_stats", "test_sessions", "base_study__topics")
+
+
 def generations(warehouse: Warehouse) -> dict[str, str]:
     return {row["model"]: row["generation"] for row in warehouse.query(GENERATIONS)}
 
@@ -27,22 +31,22 @@ def test_a_contract_and_a_setting_rebuild_what_depends_on_them(tmp_path: Path, m
     warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
     generate(warehouse.home, learners=5, days=2)
     warehouse.load()
-    warehouse.build()
+    warehouse.build(*SOME)
 
     first = generations(warehouse)
-    warehouse.build()
+    warehouse.build(*SOME)
     assert generations(warehouse) == first
 
     contracts = lake.load_contracts()
     study = replace(contracts["study"], sha256="another")
     monkeypatch.setattr(lake, "load_contracts", lambda: {**contracts, "study": study})
-    warehouse.build()
+    warehouse.build(*SOME)
     second = generations(warehouse)
     rebuilt = {model for model in first if first[model] != second[model]}
     assert {"base_study__events", "int_study__sessions", "study_sessions", "daily_user_stats"} <= rebuilt
     assert not any("assessment" in model or model == "test_sessions" for model in rebuilt)
 
-    warehouse.dbt("run", "--vars", "{inactivity_minutes: 20}")
+    warehouse.build(*SOME, inactivity_minutes=20)
     third = generations(warehouse)
     assert all(second[model] != third[model] for model in first)
 
@@ -67,8 +71,7 @@ def test_more_new_rows_than_half_of_those_that_are_there_build_all_in_full(tmp_p
         arrived = date(2026, 3, day)
         put(warehouse, "study", arrived, "events", [study_event(arrived, n, "session_start", n) for n in range(rows)])
         warehouse.load()
-        variables = json.dumps({"fewest_rows_built_in_full": fewest})
-        warehouse.dbt("build", "--resource-type", "seed", "model", "--vars", variables)
+        warehouse.build(*SOME, fewest_rows_built_in_full=fewest)
         return generations(warehouse)
 
     first = after(day=2, rows=10, fewest=1)

@@ -147,11 +147,22 @@ class Warehouse:
         ]
         return result.result
 
-    def build(self, full: bool = False, as_of: datetime | None = None) -> None:
-        """Bring the models up to date, or build them all from the lake; as of an instant of one's own, if given."""
-        variables = ["--vars", json.dumps({"as_of": as_of.isoformat(sep=" ")})] if as_of else []
-        kinds = ["--resource-type", "seed", "model"]
-        self.dbt("build", *kinds, *(["--full-refresh"] if full else []), *variables)
+    def build(self, *models: str, full: bool = False, **variables: datetime | float) -> None:
+        """Bring models and all that they are made of up to date, by default every model.
+
+        Args:
+            models: their names.
+            full: build them from the lake alone.
+            variables: dbt's `--vars`, such as `as_of`.
+        """
+        arguments = ["--resource-type", "seed", "model"]
+        if models:
+            arguments += ["--select", *(f"+{model}" for model in models)]
+        if full:
+            arguments.append("--full-refresh")
+        if variables:
+            arguments += ["--vars", json.dumps(variables, default=str)]
+        self.dbt("build", *arguments)
 
     def query(self, sql: str) -> Rows:
         """Rows of a query over the marts (catalog `daybook`) and the models below them (catalog `warehouse`)."""

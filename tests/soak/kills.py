@@ -30,6 +30,7 @@ BOUNDARIES = tuple(
     for side in ("before", "after")
 )
 INSTANT = "random instant"
+Place = tuple[str, str]  # a boundary or an instant, and who dies: the `group` of a night's processes, or its `leader`
 _LONGEST_NIGHT = 900.0  # seconds; one that takes longer hangs
 
 
@@ -57,14 +58,10 @@ class Kills:
 class DoomedHome:
     """A home with a random history, whose nights are killed before each is run to its end."""
 
-    def __init__(self, root: Path, seed: int, learners: int = 6, whom: str | None = None) -> None:
-        """Prepare the home; the first night is not killed: it tells how often each boundary is crossed.
-
-        What dies is the `group` of all processes of a night, or the `leader` alone; by default, at random.
-        """
+    def __init__(self, root: Path, seed: int, learners: int = 6) -> None:
+        """Prepare the home; the first night is not killed: it tells how often each boundary is crossed."""
         self.rng = random.Random(seed)
         self.seed = seed
-        self.whom = whom
         self.warehouse = Warehouse(root / "home", target=root / "target")
         self.home = self.warehouse.home
         self.root = root
@@ -76,7 +73,7 @@ class DoomedHome:
         self.warehouse.promote(self.world.champion())
 
     def nights(
-        self, wanted: int, places: Iterator[str], of_a_night: int | None = None, tell: Callable[[str], None] = print
+        self, wanted: int, places: Iterator[Place], of_a_night: int | None = None, tell: Callable[[str], None] = print
     ) -> Kills:
         """Kill `wanted` times, each at the next of the places, and see after each night that nothing is lost.
 
@@ -90,7 +87,7 @@ class DoomedHome:
                 if before is not None:
                     kills = min(of_a_night or self.rng.choice((1, 1, 2, 3)), wanted - self.found.killed.total())
                     for _ in range(kills):
-                        told, was_killed = self._kill(next(places), kills)
+                        told, was_killed = self._kill(*next(places), kills)
                         story.append(told)
                         if not was_killed:  # it came to its end: there is nothing left to load
                             break
@@ -115,9 +112,8 @@ class DoomedHome:
                 break
         return self.found
 
-    def _kill(self, place: str, kills: int) -> tuple[str, bool]:
+    def _kill(self, place: str, whom: str, kills: int) -> tuple[str, bool]:
         """Start a night, of which so many are to be killed, and kill it; says where, and whether it came to that."""
-        whom = self.whom or self.rng.choice(("group", "group", "leader"))
         if place == INSTANT:
             at = self.rng.uniform(0, self.seconds)
             night = self._start()
@@ -177,10 +173,10 @@ class DoomedHome:
             self.found.faults += [f"{context}: {difference}" for difference in differences[:5]]
 
 
-def every_boundary(seed: int) -> Iterator[str]:
-    """Where to kill, without an end: every boundary in a random order, and then as many random instants."""
+def every_boundary(seed: int) -> Iterator[Place]:
+    """Where and whom to kill, without an end: every boundary and as many random instants, in a random order."""
     rng = random.Random(seed)
     while True:
         places = [*BOUNDARIES, *[INSTANT] * len(BOUNDARIES)]
         rng.shuffle(places)
-        yield from places
+        yield from ((place, rng.choice(("group", "group", "leader"))) for place in places)

@@ -1,0 +1,21 @@
+"""What holds for all tests of whole warehouses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestration.lake_plugin import Plugin
+
+_configure = Plugin.configure_connection
+
+
+def _configure_one_thread(plugin: Plugin, conn: Any) -> None:
+    """Let DuckDB have one thread where dbt runs in a test's own process; commands and the soak have all.
+
+    Tests build next to nothing, on as many workers as there are cores: what threads tell each other costs a sixth.
+    """
+    _configure(plugin, conn)
+    conn.execute("set threads = 1")
+
+
+Plugin.configure_connection = _configure_one_thread  # type: ignore[method-assign]

@@ -191,5 +191,5 @@ def set_once() -> None:
         without.settings = None
         return open_cursor(without, *args)
 
-    LocalEnvironment.initialize_db = staticmethod(open_and_set)  # type: ignore[method-assign]
-    LocalEnvironment.initialize_cursor = staticmethod(open_unset)  # type: ignore[method-assign]
+    LocalEnvironment.initialize_db = staticmethod(open_and_set)  # type: ignore[method-assign, assignment]
+    LocalEnvironment.initialize_cursor = staticmethod(open_unset)  # type: ignore[method-assign, assignment]

@@ -173,7 +173,10 @@ def make_types_once() -> None:
 
 
 def set_once() -> None:
-    """Let dbt, in this process, set what the profile says of DuckDB when it opens it, not at each node's connection."""
+    """Let dbt, in this process, set what the profile says of DuckDB when it opens it, not at each node's connection.
+
+    The profile can have no setting, then, that DuckDB knows for a session alone.
+    """
     from dbt.adapters.duckdb.environments.local import LocalEnvironment
     from dbt.adapters.duckdb.utils import escape_sql_string
 
@@ -182,8 +185,12 @@ def set_once() -> None:
 
     def open_and_set(creds: Any, *args: Any) -> Any:
         connection = open_database(creds, *args)
-        for name, value in (creds.settings or {}).items():
-            connection.execute(f"set global {name} = '{escape_sql_string(value)}'")
+        try:
+            for name, value in (creds.settings or {}).items():
+                connection.execute(f"set global {name} = '{escape_sql_string(value)}'")
+        except Exception:
+            connection.close()  # it would outlive the failure within its traceback
+            raise
         return connection
 
     def open_unset(creds: Any, *args: Any) -> Any:

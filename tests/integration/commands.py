@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def run(home: Home, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command to its end, which is a quarter of an hour away at most."""
     return subprocess.run(
         [sys.executable, "-m", "orchestration", *command],
         cwd=CHECKOUT,
@@ -21,6 +21,7 @@ def run(home: Home, *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=900,
     )
 
 

@@ -10,9 +10,9 @@ _configure = Plugin.configure_connection
 
 
 def _configure_one_thread(plugin: Plugin, conn: Any) -> None:
-    """Let DuckDB have one thread where dbt runs in a test's own process; commands and the soak have all.
+    """Let DuckDB have one thread where dbt runs in the process of a test; commands, and so the kills, have all.
 
-    Tests build next to nothing, on as many workers as there are cores: what threads tell each other costs a sixth.
+    These tests build next to nothing, beside other workers: what threads tell each other costs a sixth.
     """
     _configure(plugin, conn)
     conn.execute("set threads = 1")

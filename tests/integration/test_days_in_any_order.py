@@ -37,9 +37,9 @@ def assert_any_order_is_right(
     marts: Sequence[str],
     funnels: Sequence[Funnel] = SHIPPED,
 ) -> None:
-    """Deliver the dates in any order, some again without half of their events; at every second one, compare.
+    """Deliver the dates in any order, some again without half of their events; compare after every second delivery.
 
-    With the reference. The newest date comes first, so that as-of never goes back, with which models are built in full.
+    The newest date comes first, so that as-of never goes back, with which models are built in full.
     """
     dates = [DAYS[-1], *chance.sample(DAYS[:-1], 9)]
     half = {day: chance.sample(extracts[day], len(extracts[day]) // 2) for day in chance.sample(DAYS[:-1], 4)}

@@ -22,6 +22,8 @@ from tests.object_store import BUCKET, KEY_ID, S3, s3_server
 
 # What describes the loading and building is no function of the rows.
 _ABOUT_LOADING = {"mart_catalog": {"bytes", "built_at"}, "event_ledger": {"load_id", "loaded_at"}}
+
+# Of four systems, or of every load.
 SOME = ("study_sessions", "test_sessions", "event_ledger", "draft_analytics")
 _AZURE = pytest.param(
     azurite.server, marks=pytest.mark.skipif(azurite.why_missing() is not None, reason=azurite.why_missing() or "")

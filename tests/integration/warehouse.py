@@ -147,8 +147,8 @@ class Warehouse:
         ]
         return result.result
 
-    def build(self, *models: str, full: bool = False, **variables: datetime | float) -> None:
-        """Bring models and all that they are made of up to date, by default every model.
+    def build(self, *models: str, full: bool = False, **variables: datetime | float) -> dict[str, str]:
+        """Bring models and all that they are made of up to date, by default every model; gives the status of each.
 
         Args:
             models: their names.
@@ -162,7 +162,7 @@ class Warehouse:
             arguments.append("--full-refresh")
         if variables:
             arguments += ["--vars", json.dumps(variables, default=str)]
-        self.dbt("build", *arguments)
+        return self.dbt("build", *arguments)
 
     def query(self, sql: str) -> Rows:
         """Rows of a query over the marts (catalog `daybook`) and the models below them (catalog `warehouse`)."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import agate
+import duckdb
 import pytest
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.environments.local import LocalEnvironment
@@ -107,6 +110,7 @@ def test_types_are_guessed_as_dbt_does_by_what_is_made_once_for_the_same_columns
 
 
 def test_every_cursor_has_the_settings_of_the_profile(tmp_path: Path) -> None:
+    """As it was when the database was opened."""
     settings = {"TimeZone": "Asia/Tokyo", "dynamic_or_filter_threshold": 1000}
     credentials = DuckDBCredentials(database="kept", schema="main", path=str(tmp_path / "kept.db"), settings=settings)
     environment = LocalEnvironment(credentials)
@@ -115,6 +119,17 @@ def test_every_cursor_has_the_settings_of_the_profile(tmp_path: Path) -> None:
         cursor = handle.cursor()
         cursor.execute("select current_setting('TimeZone'), current_setting('dynamic_or_filter_threshold')::int")
         assert cursor.fetchall() == [("Asia/Tokyo", 1000)]
+        credentials.settings["TimeZone"] = "UTC"
         handle.close()
     environment.close()
-    assert credentials.settings == settings
+
+
+def test_a_setting_that_is_refused_leaves_no_database_open(tmp_path: Path) -> None:
+    database = tmp_path / "kept.db"
+    credentials = DuckDBCredentials(
+        database="kept", schema="main", path=str(database), settings={"enable_profiling": "json"}
+    )
+    with pytest.raises(duckdb.CatalogException, match="enable_profiling") as refused:
+        LocalEnvironment(credentials).handle()
+    subprocess.run([sys.executable, "-c", f"import duckdb; duckdb.connect('{database}')"], check=True)
+    assert refused.tb

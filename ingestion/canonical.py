@@ -315,6 +315,8 @@ def _unexpected(text: str, position: int) -> NotJson:
 def _unescape(body: str, position: int) -> str:
     def one(escape: re.Match[str]) -> str:
         code, short = escape.groups()
+        if code is None and short not in _ESCAPED:  # Python 3.11.2 lets "\\u" and fewer than four digits through
+            raise NotJson(f"not valid JSON at character {position + escape.start() + 2}")
         return chr(int(code, 16)) if code is not None else _ESCAPED[short]
 
     text = _ESCAPE.sub(one, body)

@@ -315,7 +315,7 @@ def _unexpected(text: str, position: int) -> NotJson:
 def _unescape(body: str, position: int) -> str:
     def one(escape: re.Match[str]) -> str:
         code, short = escape.groups()
-        if code is None and short not in _ESCAPED:  # of fewer than four digits: 3.11.2's `_TOKEN` takes it
+        if code is None and short not in _ESCAPED:  # `_TOKEN` takes a bare "u" on Python 3.11.2
             raise NotJson(f"not valid JSON at character {position + escape.start() + 2}")
         return chr(int(code, 16)) if code is not None else _ESCAPED[short]
 

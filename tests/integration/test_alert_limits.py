@@ -352,8 +352,8 @@ def test_attempts_as_the_app_numbers_them(alerts: Alerts) -> None:
     def attempts(number: int, first: bool | None, count: int, day: date = DAY) -> Rows:
         return [
             {
-                "attempted_at": datetime.combine(day, datetime.min.time()), "attempt_number": 1,
-                "is_first_attempt": True, "reported_attempt_number": number, "reported_is_first_attempt": first,
+                "date": day, "attempt_number": 1, "is_first_attempt": True,
+                "reported_attempt_number": number, "reported_is_first_attempt": first,
             }
         ] * count  # fmt: skip
 

@@ -20,6 +20,7 @@ from tests.reference import SHIPPED, Funnel, Load, Row, assert_same, build
 DAYS = [date(2026, 1, 5) + timedelta(days=number) for number in range(10)]
 LEARNERS = ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002")
 SESSION = {"session_id": "20000000-0000-4000-8000-000000000001"}
+OTHER_SESSION = {"session_id": "20000000-0000-4000-8000-000000000002"}
 TOPIC = {"topic_id": "30000000-0000-4000-8000-000000000001"}
 MATERIAL = {"material_id": "40000000-0000-4000-8000-000000000001"}
 Extracts = dict[date, list[dict[str, Any]]]
@@ -110,20 +111,29 @@ def test_attempts_at_funnels(tmp_path: Path) -> None:
     assert_any_order_is_right(warehouse, extracts, chance, ["funnel_attempts", "funnel_daily"], funnels)
 
 
-def test_answers_that_follow_hints(tmp_path: Path) -> None:
-    """Within an hour, which may end after midnight, as the reference has it; and within 25, as a rebuild has it."""
+def test_answers_hints_and_explanations(tmp_path: Path) -> None:
+    """Attempts are numbered, with the hints before and the explanations behind them, in sessions that go on for days.
+
+    Right answers follow hints within an hour, which may end after midnight, as the reference has it; and within 25, as
+    a rebuild has it.
+    """
     chance = random.Random(2)
     extracts: Extracts = {day: [] for day in DAYS}
     for number in range(160):
         happened = chance.randrange(10)
-        event_type = chance.choice(["ai_hint_requested", "question_submit"])
-        question = {**TOPIC, **SESSION, "question_id": f"50000000-0000-4000-8000-00000000000{chance.randrange(2)}"}
+        event_type = chance.choice(["ai_hint_requested", "question_submit", "ai_explanation_requested"])
+        session = chance.choice([SESSION, OTHER_SESSION, {}])
+        question = {**TOPIC, **session, "question_id": f"50000000-0000-4000-8000-00000000000{chance.randrange(2)}"}
         payload = {"is_correct": chance.random() < 0.4} if event_type == "question_submit" else {}
         who = {"user_id": chance.choice(LEARNERS), **question, "properties": payload}
         minutes = chance.choice([0, 1439, chance.randrange(30), chance.randrange(1380, 1440), chance.randrange(1440)])
         extracts[late(chance, happened)].append(study_event(DAYS[happened], number, event_type, minutes, **who))
     warehouse = Warehouse(tmp_path / "home", target=tmp_path / "target")
-    assert_any_order_is_right(warehouse, extracts, chance, ["ai_coach_daily_stats"])
+    assert_any_order_is_right(warehouse, extracts, chance, ["question_attempts", "ai_coach_daily_stats"])
+    told = ("hint_used", "explanation_viewed")
+    assert {tuple(row[name] for name in told) for row in warehouse.mart("question_attempts")} == {
+        (hint, explanation) for hint in (True, False) for explanation in (True, False)
+    }
 
     # A minute before midnight, and answered two midnights later.
     extracts = {day: [] for day in DAYS}

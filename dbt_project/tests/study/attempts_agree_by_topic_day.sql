@@ -15,11 +15,11 @@ with topic_daily_stats as (
 question_attempts as (
     select
         topic_id,
-        cast(attempted_at as date) as date,
+        date,
         count(*) as questions_attempted,
         {{ count_where('is_correct') }} as questions_correct
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
-    group by topic_id, cast(attempted_at as date)
+    from {{ touched_rows(ref('question_attempts'), date='date') }}
+    group by topic_id, date
 )
 
 {{ rows_that_disagree('topic_daily_stats', 'question_attempts', ['topic_id', 'date'], ['questions_attempted', 'questions_correct']) }}

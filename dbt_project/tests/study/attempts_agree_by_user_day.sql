@@ -16,12 +16,12 @@ with daily_user_stats as (
 question_attempts as (
     select
         user_id,
-        cast(attempted_at as date) as date,
+        date,
         count(*) as questions_attempted,
         {{ count_where('is_correct') }} as questions_correct,
         {{ count_where('is_first_attempt') }} as first_attempts
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
-    group by user_id, cast(attempted_at as date)
+    from {{ touched_rows(ref('question_attempts'), date='date') }}
+    group by user_id, date
 )
 
 {{ rows_that_disagree(

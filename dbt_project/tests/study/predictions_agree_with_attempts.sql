@@ -10,7 +10,7 @@ with attempt_predictions as (
 
 question_attempts as (
     select *
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
+    from {{ touched_rows(ref('question_attempts'), date='date') }}
 )
 
 select
@@ -26,4 +26,4 @@ where
     or attempt_predictions.user_id != question_attempts.user_id
     or attempt_predictions.topic_id != question_attempts.topic_id
     or attempt_predictions.question_id != question_attempts.question_id
-    or attempt_predictions.date != cast(question_attempts.attempted_at as date)
+    or attempt_predictions.date != question_attempts.date

@@ -4,11 +4,9 @@
 {%- set numbers = ['attempt_number', 'is_first_attempt'] -%}
 
 with attempts as (
-    select
-        *,
-        cast(attempted_at as date) as date
+    select *
     from {{ ref('question_attempts') }}
-    where {{ is_alertable('cast(attempted_at as date)') }}
+    where {{ is_alertable('date') }}
 )
 {% for number in numbers %}
 select

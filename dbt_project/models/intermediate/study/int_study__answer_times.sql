@@ -11,11 +11,9 @@
 with attempts as (
     select
         question_id,
-        {{ week_of('attempted_at') }} as week_start,
+        {{ week_of('date') }} as week_start,
         {{ whole_seconds_capped('time_to_answer_seconds') }} as answer_seconds
-    from {{ touched_rows(
-        ref('question_attempts'), columns={'week_start': week_of('read.attempted_at')}, time='attempted_at', days=range(7)
-    ) }}
+    from {{ touched_rows(ref('question_attempts'), columns={'week_start': week_of('read.date')}, date='date', days=range(7)) }}
     where time_to_answer_seconds is not null
 )
 

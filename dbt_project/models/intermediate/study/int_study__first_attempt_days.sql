@@ -11,9 +11,9 @@
 with first_attempts as (
     select
         user_id,
-        cast(attempted_at as date) as date,
+        date,
         is_correct
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
+    from {{ touched_rows(ref('question_attempts'), date='date') }}
     where is_first_attempt
 )
 

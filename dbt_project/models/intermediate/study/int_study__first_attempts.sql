@@ -15,10 +15,8 @@
 ) }}
 
 with attempts as (
-    select
-        *,
-        cast(attempted_at as date) as date
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
+    select *
+    from {{ touched_rows(ref('question_attempts'), date='date') }}
     where is_first_attempt
 ),
 

@@ -26,7 +26,7 @@ with question_attempts as (
         is_correct,
         case when is_correct then 1 else 0 end as correct,
         case when hint_used then 1 else 0 end as hinted
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
+    from {{ touched_rows(ref('question_attempts'), date='date') }}
 ),
 
 difficulties as (

@@ -14,10 +14,8 @@
 with attempts as (
     select
         *,
-        {{ week_of('attempted_at') }} as week_start
-    from {{ touched_rows(
-        ref('question_attempts'), columns={'week_start': week_of('read.attempted_at')}, time='attempted_at', days=range(7)
-    ) }}
+        {{ week_of('date') }} as week_start
+    from {{ touched_rows(ref('question_attempts'), columns={'week_start': week_of('read.date')}, date='date', days=range(7)) }}
 ),
 
 -- The share of earlier first attempts that were correct, in whole trillionths: sums of whole numbers are exact in any order, and what is

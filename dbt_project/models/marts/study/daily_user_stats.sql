@@ -31,7 +31,7 @@ streaks as (
 
 attempts as (
     select *
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
+    from {{ touched_rows(ref('question_attempts'), date='date') }}
 ),
 
 sessions as (
@@ -73,10 +73,10 @@ by_session_day as (
 by_attempt as (
     select
         user_id,
-        cast(attempted_at as date) as date,
+        date,
         {{ count_where('is_first_attempt') }} as first_attempts
     from attempts
-    group by user_id, cast(attempted_at as date)
+    group by user_id, date
 ),
 
 by_session as (

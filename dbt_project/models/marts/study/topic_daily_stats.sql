@@ -24,7 +24,7 @@ ai_questions as (
 
 attempts as (
     select *
-    from {{ touched_rows(ref('question_attempts'), columns={'date': 'cast(read.attempted_at as date)'}, time='attempted_at') }}
+    from {{ touched_rows(ref('question_attempts'), date='date') }}
 ),
 
 -- An AI question is an event on each of its topics, so that its own topic alone must not count it a second time.
@@ -66,7 +66,7 @@ by_event as (
 by_attempt as (
     select
         topic_id,
-        cast(attempted_at as date) as date,
+        date,
         count(*) as questions_attempted,
         {{ count_where('is_correct') }} as questions_correct,
         {{ count_where('is_first_attempt') }} as first_attempts,
@@ -74,7 +74,7 @@ by_attempt as (
         {{ count_where('hint_used') }} as attempts_with_hint,
         {{ median_of('time_to_answer_seconds') }} as median_time_to_answer_seconds
     from attempts
-    group by topic_id, cast(attempted_at as date)
+    group by topic_id, date
 )
 
 select

@@ -486,7 +486,7 @@ select
     if(is_derived, 'derived-', '') || session_id as session_id,
     question_id::varchar as question_id,
     topic_id::varchar as topic_id,
-    attempted_at::date as date,
+    date,
     attempted_at,
     is_correct,
     time_to_answer_seconds,
